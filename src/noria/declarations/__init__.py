@@ -1,0 +1,48 @@
+"""The closed nouns of Noria: frozen, typed, without behaviour. Kinds of the open ones live in their rooms."""
+
+from noria.declarations.budget import Budget
+from noria.declarations.contract import Contract, OnFail, Rule
+from noria.declarations.declaration import Declaration, Expressions, Micros, Names, duration_text
+from noria.declarations.endpoint import Endpoint
+from noria.declarations.feature_view import Aggregate, FeatureView
+from noria.declarations.gate import Gate
+from noria.declarations.load import find_project, load_project, read_settings
+from noria.declarations.monitor import Monitor
+from noria.declarations.project import Project
+from noria.declarations.rehearsal import Rehearsal
+from noria.declarations.search import Candidate, Search, TimeSplit
+from noria.declarations.source import Source
+from noria.declarations.spine import Spine
+from noria.declarations.stored import dump, restore
+from noria.declarations.team import Member, Team
+
+__all__ = [
+    "Aggregate",
+    "Budget",
+    "Candidate",
+    "Contract",
+    "Declaration",
+    "Endpoint",
+    "Expressions",
+    "FeatureView",
+    "Gate",
+    "Member",
+    "Micros",
+    "Monitor",
+    "Names",
+    "OnFail",
+    "Project",
+    "Rehearsal",
+    "Rule",
+    "Search",
+    "Source",
+    "Spine",
+    "Team",
+    "TimeSplit",
+    "dump",
+    "duration_text",
+    "find_project",
+    "load_project",
+    "read_settings",
+    "restore",
+]

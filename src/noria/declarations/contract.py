@@ -1,0 +1,42 @@
+"""Contract: what the rows of a source must be."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SerializeAsAny
+
+from noria.declarations.declaration import Declaration, Names
+
+OnFail = Literal["fail", "quarantine", "fix", "warn"]
+
+
+class Rule(Declaration):
+    """One thing that rows must be. Kinds and their behaviour live in `noria.contracts`, one file each."""
+
+    on_fail: OnFail = "fail"
+
+
+class Contract(Declaration):
+    """What the rows of a source must be, checked in one pass before they enter the lake.
+
+    Parameters
+    ----------
+    key : str or list of str, optional
+        Columns that identify a row: never null, never repeated (repeated rows after the first are quarantined).
+    rules : list of Rule
+        See `noria.contracts`.
+    types : dict, optional
+        Column to type: ``{"flight": "int", "time_hour": "timestamp"}``. A value that is not of the type quarantines its
+        row. Types: ``bool, int, float, string, date, timestamp``. A column that is not listed keeps the type it is read as.
+    rows : (int, int), optional
+        Fewest and most rows of the whole table; outside, the run fails.
+    """
+
+    key: Names = ()
+    rules: tuple[SerializeAsAny[Rule], ...] = ()
+    types: dict[str, Literal["bool", "int", "float", "string", "date", "timestamp"]] = Field(default_factory=dict)
+    rows: tuple[int, int] | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.key, self.rules, tuple(self.types.items()), self.rows))

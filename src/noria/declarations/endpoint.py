@@ -1,0 +1,28 @@
+"""Endpoint: what is served, how and to whom."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from noria.declarations.declaration import Declaration, Micros, Names
+
+
+class Endpoint(Declaration):
+    """Served versions of a model and who may ask them.
+
+    Parameters
+    ----------
+    name : str
+        The model's name in URLs and in the registry.
+    hosts : list of str
+        Host names that the server answers to, on every method; others are refused.
+    canary : float
+        Share of requests that a newly promoted version gets first.
+    canary_for : duration
+        For how long, before it takes all.
+    """
+
+    name: str = Field(kw_only=False, pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    hosts: Names = ("localhost", "127.0.0.1", "[::1]")
+    canary: float = Field(default=0.1, ge=0, le=1)
+    canary_for: Micros = 86400 * 10**6

@@ -1,0 +1,67 @@
+"""Project: the declarations of one problem."""
+
+from __future__ import annotations
+
+from pydantic import Field, SerializeAsAny
+
+from noria.declarations.declaration import Declaration
+from noria.declarations.endpoint import Endpoint
+from noria.declarations.feature_view import FeatureView
+from noria.declarations.gate import Gate
+from noria.declarations.monitor import Monitor
+from noria.declarations.rehearsal import Rehearsal
+from noria.declarations.search import Search
+from noria.declarations.source import Source
+from noria.declarations.spine import Spine
+from noria.declarations.team import Team
+
+
+class Project(Declaration):
+    """The declarations of one problem, in one file.
+
+    Parameters
+    ----------
+    name : str
+        Of the project.
+    spine : Spine
+        The rows to predict.
+    features : list of FeatureView
+        What is known about the entities in them.
+    search : Search
+        What is trained.
+    gates : list of Gate
+        What a version must show before it is promoted.
+    endpoint : Endpoint
+        How it is served.
+    monitors : list of Monitor
+        What is watched then.
+    rehearsal : Rehearsal, optional
+        The past period to live again before going live.
+    team : Team
+        Who may decide.
+    tags : dict
+        What costs are charged to: ``{"team": "operations"}``.
+    """
+
+    name: str = Field(kw_only=False, pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    spine: Spine
+    features: tuple[FeatureView, ...] = ()
+    search: Search
+    gates: tuple[SerializeAsAny[Gate], ...] = ()
+    endpoint: Endpoint
+    monitors: tuple[SerializeAsAny[Monitor], ...] = ()
+    rehearsal: Rehearsal | None = None
+    team: Team = Team()
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.spine, self.features, self.search, self.endpoint))
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every source that the spine and the features read, each once, in the order of first use."""
+        found: dict[str, Source] = {}
+        for source in (self.spine.source, *(view.source for view in self.features)):
+            if found.setdefault(source.name, source) != source:
+                raise source.refuse("two different sources have the same name", field="name", value=source.name)
+        return tuple(found.values())

@@ -1,0 +1,143 @@
+"""Workspace: where a project's state lives. A locator and a lock; it opens nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from noria.core import BusyError, DeclarationError
+from noria.declarations import find_project, read_settings
+
+_PARTS = ("ledger", "lake", "online", "registry")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where each part of a project's state lives: the folder for files, a URL for whatever a server can hold.
+
+    Attributes
+    ----------
+    root : Path
+        The folder, ``.noria`` beside the project by default.
+    project_file : Path
+        The project that it belongs to.
+    ledger, lake, online, registry : str
+        URLs: ``sqlite:///…/ledger.db``, ``file:///…/lake``, ``lmdb:///…/online``, ``sqlite:///…/mlflow.db``.
+    """
+
+    root: Path
+    project_file: Path
+    ledger: str
+    lake: str
+    online: str
+    registry: str
+
+    @property
+    def artifacts(self) -> Path:
+        """What steps made, one folder a content key."""
+        return self.root / "artifacts"
+
+    @property
+    def scratch(self) -> Path:
+        """What unfinished steps keep across a kill, one folder a content key."""
+        return self.root / "scratch"
+
+    @property
+    def packages(self) -> Path:
+        """Signed model packages, one folder a digest."""
+        return self.root / "packages"
+
+    @property
+    def serving(self) -> Path:
+        """Routes and prediction logs, one folder an endpoint."""
+        return self.root / "serving"
+
+    @property
+    def keys(self) -> Path:
+        """Signing keys."""
+        return self.root / "keys"
+
+    @property
+    def report(self) -> Path:
+        """The report of the last run."""
+        return self.root / "report.html"
+
+    @contextlib.contextmanager
+    def lock(self, what: str, *, wait: float = 0.0) -> Iterator[None]:
+        """Hold the workspace for a command that writes; the kernel lets go of it when the process dies.
+
+        Parameters
+        ----------
+        what : str
+            The command, for whoever finds the workspace held.
+        wait : float
+            Seconds to wait for another holder.
+
+        Raises
+        ------
+        BusyError
+            Another process still holds it; the error says which.
+        """
+        import fcntl
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        with open(self.root / "lock", "a+", encoding="utf-8") as file:
+            deadline = time.monotonic() + wait
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        raise BusyError(
+                            "another process is using the workspace", place=str(self.root), value=_holder(self.root),
+                            mend="wait for it to end, or run with --wait SECONDS",
+                        ) from None
+                    time.sleep(0.1)
+            file.seek(0)
+            file.truncate()
+            json.dump({"pid": os.getpid(), "command": what, "since": time.strftime("%Y-%m-%d %H:%M:%S")}, file)
+            file.flush()
+            yield
+
+
+def _holder(root: Path) -> str:
+    try:
+        held = json.loads((root / "lock").read_text(encoding="utf-8"))
+        return f"process {held['pid']} ({held['command']}) since {held['since']}"
+    except (OSError, ValueError, KeyError):
+        return "a process that just started"
+
+
+def workspace_of(place: str | Path | None = None) -> Workspace:
+    """The workspace of a project: ``NORIA_WORKSPACE``, else ``[workspace]`` of noria.toml, else ``.noria`` beside it.
+
+    Raises
+    ------
+    DeclarationError
+        ``[workspace]`` has an unknown part.
+    """
+    project_file = find_project(place)
+    settings = read_settings(project_file.parent).get("workspace", {})
+    if not isinstance(settings, dict) or (unknown := set(settings) - {"root", *_PARTS}):
+        raise DeclarationError(
+            "noria.toml, [workspace]: unknown part", place=str(project_file.parent / "noria.toml"),
+            value=sorted(unknown) if isinstance(settings, dict) else settings, mend="one of root, " + ", ".join(_PARTS),
+        )
+    root = Path(os.environ.get("NORIA_WORKSPACE") or settings.get("root", ".noria"))
+    root = root if root.is_absolute() else project_file.parent / root
+    urls = {
+        "ledger": f"sqlite:///{root}/ledger.db",
+        "lake": f"file://{root}/lake",
+        "online": f"lmdb:///{root}/online",
+        "registry": f"sqlite:///{root}/mlflow.db",
+    }
+    urls |= {part: str(url) for part, url in settings.items() if part != "root"}
+    return Workspace(root=root, project_file=project_file, **urls)
+
+
