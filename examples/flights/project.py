@@ -43,7 +43,8 @@ views = [
     nr.FeatureView("plane", planes, keys="tailnum", columns={"year": "year", "seats": "seats"})]
 
 project = nr.Project(
-    "flights", features=views, tags={"team": "operations"},
+    "flights", question="Will it arrive more than 15 minutes late? Asked an hour before its scheduled departure.",
+    features=views, tags={"team": "operations"},
     spine=nr.Spine(flights, time="scheduled - INTERVAL '1 hour'", label="late", features={
         "hour": f"EXTRACT(HOUR FROM scheduled {LOCAL})", "weekday": f"EXTRACT(ISODOW FROM scheduled {LOCAL})",
         "distance": "distance", "carrier": "carrier", "origin": "origin", "dest": "dest",

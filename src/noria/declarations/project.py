@@ -23,6 +23,8 @@ class Project(Declaration):
     ----------
     name : str
         Of the project.
+    question : str, optional
+        What is asked, in a sentence that people read in reports and model cards.
     spine : Spine
         The rows to predict.
     features : list of FeatureView
@@ -44,6 +46,7 @@ class Project(Declaration):
     """
 
     name: str = Field(kw_only=False, pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    question: str = ""
     spine: Spine
     features: tuple[FeatureView, ...] = ()
     search: Search
