@@ -1,0 +1,319 @@
+"""Plan: the steps of a project in order, which of them would run, why, and what that would take.
+
+Planning is cheap, because a run with nothing to do is nothing but a plan: it hashes declarations, code and fingerprints
+and asks the ledger; no data library is imported. What needs one (checking names and time of knowledge against the
+sources' columns) happens in a child process, once for each content.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noria import child
+from noria.core import DeclarationError, canonical, code_key, content_key, plain
+from noria.cost import expected
+from noria.declarations import Project
+from noria.ledger import Event, Ledger
+from noria.steps import Outcome, Step
+from noria.workspace import Workspace
+
+_FINISHED = "step.finished"
+_CHECKED_CODE = ("core", "declarations", "expressions", "sources", "contracts", "features", "plan")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One step of a plan.
+
+    Attributes
+    ----------
+    step : Step
+        The step.
+    key : str
+        Its content key.
+    parts : mapping of str to str
+        What the key is made of, see `Step.parts`.
+    reason : str
+        Why it would run; empty where it would not.
+    outcome : Outcome, optional
+        What it left, where it would not run.
+    expected : (float, float), optional
+        Seconds and money that it will take, by its history.
+    """
+
+    step: Step
+    key: str
+    parts: Mapping[str, str]
+    reason: str
+    outcome: Outcome | None
+    expected: tuple[float, float] | None
+
+    @property
+    def due(self) -> bool:
+        """Whether it would run."""
+        return bool(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a project, inputs before the steps that read them.
+
+    Attributes
+    ----------
+    project : Project
+        What it is a plan of.
+    steps : tuple of Planned
+        All steps, due or not.
+    """
+
+    project: Project
+    steps: tuple[Planned, ...]
+
+    @property
+    def due(self) -> tuple[Planned, ...]:
+        """The steps that would run."""
+        return tuple(planned for planned in self.steps if planned.due)
+
+    @property
+    def expected(self) -> tuple[float, float, int]:
+        """Seconds and money of the due steps whose history is known, and how many of them have none."""
+        known = [planned.expected for planned in self.due if planned.expected is not None]
+        return sum(pair[0] for pair in known), sum(pair[1] for pair in known), len(self.due) - len(known)
+
+
+def compile_plan(project: Project, workspace: Workspace, ledger: Ledger, extra_steps: Sequence[Step] = ()) -> Plan:
+    """Join the rooms' steps into a plan.
+
+    Parameters
+    ----------
+    project : Project
+        The declarations.
+    workspace : Workspace
+        Its state.
+    ledger : Ledger
+        What happened so far.
+    extra_steps : sequence of Step
+        Steps of rooms above this one: the rehearsal, the report.
+
+    Raises
+    ------
+    DeclarationError
+        A declaration asks for what cannot be, such as a feature that reads what is not known yet.
+    DataError
+        A source cannot be read.
+    """
+    base = workspace.project_file.parent
+    steps = in_order([*_declared(project, base), *extra_steps])
+    plan = Plan(project, tuple(_planned(steps, workspace, ledger)))
+    _check_once(plan, workspace)
+    return plan
+
+
+def in_order(steps: Iterable[Step]) -> list[Step]:
+    """Steps with inputs first, otherwise in the order given.
+
+    Raises
+    ------
+    DeclarationError
+        Two have one name, an input is no step, or steps wait for each other.
+    """
+    waiting: dict[str, Step] = {}
+    for step in steps:
+        if waiting.setdefault(step.name, step) is not step:
+            raise DeclarationError("two steps have the same name", value=step.name, mend="rename one of them")
+    for step in waiting.values():
+        if missing := [name for name in step.inputs if name not in waiting]:
+            raise DeclarationError(f"step '{step.name}' reads a step that is not there", value=missing[0])
+    ordered: dict[str, Step] = {}
+    while waiting:
+        ready = next((step for step in waiting.values() if all(name in ordered for name in step.inputs)), None)
+        if ready is None:
+            raise DeclarationError("steps wait for each other", value=", ".join(waiting))
+        ordered[ready.name] = waiting.pop(ready.name)
+    return list(ordered.values())
+
+
+def _declared(project: Project, base: Path) -> tuple[Step, ...]:
+    from noria import features, gates, ingest, models, training
+
+    return (
+        *ingest.steps(project, base),
+        *features.steps(project),
+        *training.steps(project),
+        *models.steps(project),
+        *gates.steps(project),
+    )
+
+
+def _planned(steps: Sequence[Step], workspace: Workspace, ledger: Ledger) -> Iterator[Planned]:
+    keys: dict[str, str] = {}
+    due: set[str] = set()
+    for step in steps:
+        key = keys[step.name] = step.key(keys)
+        parts = step.parts(keys)
+        last, same = _history(step, key, ledger)
+        reason, outcome = "", None
+        if same is not None:
+            outcome = outcome_of(same)
+            if gone := _gone(outcome, workspace):
+                reason, outcome = f"{gone} is gone", None
+            elif last is not same and not _stands_alone(outcome, key):
+                reason, outcome = _changed(step, parts, last, due, workspace), None
+        else:
+            reason = _changed(step, parts, last, due, workspace)
+        if reason:
+            due.add(step.name)
+        yield Planned(step, key, parts, reason, outcome, expected(ledger, step.name) if reason else None)
+
+
+def outcome_of(event: Event) -> Outcome:
+    """The outcome that a ``step.finished`` event keeps."""
+    return Outcome(**event.body["outcome"])
+
+
+def _history(step: Step, key: str, ledger: Ledger) -> tuple[Event | None, Event | None]:
+    """The last time that the step finished, and the last time that it did so with this key."""
+    last = None
+    for event in ledger.events(kind=_FINISHED, subject=step.name, newest_first=True):
+        last = last or event
+        if event.body["key"] == key:
+            return last, event
+    return last, None
+
+
+def _gone(outcome: Outcome, workspace: Workspace) -> str:
+    """The first thing that the outcome refers to and that is not there any more."""
+    for reference in outcome.outputs.values():
+        kind, _, rest = reference.partition(":")
+        if kind == "file" and not (workspace.root / rest).exists():
+            return rest
+        if kind == "table" and workspace.lake.startswith("file://"):  # elsewhere, asking would cost more than it tells
+            table = rest.partition("@")[0]
+            if not Path(workspace.lake.removeprefix("file://"), table).exists():
+                return f"table {table}"
+    return ""
+
+
+def _stands_alone(outcome: Outcome, key: str) -> bool:
+    """Whether what a step left lies under its content alone.
+
+    Otherwise it put something in a place that a later run of the same step wrote over (routes, the online store, the
+    report), and going back to old content means doing it again.
+    """
+    alone = (f"file:artifacts/{key}", "file:packages/", "table:")
+    return bool(outcome.outputs) and all(reference.startswith(alone) for reference in outcome.outputs.values())
+
+
+def _changed(step: Step, parts: Mapping[str, str], last: Event | None, due: set[str], workspace: Workspace) -> str:
+    if last is None:
+        return "first run"
+    before = last.body["parts"]
+    reasons = []
+    if parts["declaration"] != before["declaration"]:
+        reasons.append(_declaration_changed(step, before["declaration"], workspace))
+    if parts["data"] != before["data"]:
+        reasons.append(f"new data: {step.reads}" if step.reads else "new data")
+    if parts["code"] != before["code"]:
+        reasons.append("code changed")
+    if not reasons and (running := [name for name in step.inputs if name in due]):
+        reasons.append("because " + ", ".join(running) + (" runs" if len(running) == 1 else " run"))
+    return "; ".join(reasons) or "its inputs changed"
+
+
+def declaration_file(workspace: Workspace, key: str) -> Path:
+    """Where the workspace keeps a declaration that some step ran with, by the hash in `Step.parts`."""
+    return workspace.root / "declarations" / f"{key}.json"
+
+
+def _declaration_changed(step: Step, before: str, workspace: Workspace) -> str:
+    """Which fields changed: the old declaration is kept beside the ledger, under its hash."""
+    try:
+        old = json.loads(declaration_file(workspace, before).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "declaration changed"
+    changes = list(_differences(old, plain(step.declaration)))
+    fields = [path for path, _, _ in changes]
+    what = "contract" if fields and all("contract" in path for path in fields) else "declaration"
+    if len(changes) > 2 or not changes:
+        return f"{what} changed"
+    return f"{what} changed: " + ", ".join(
+        ".".join(path[-2:]) + (f" {_brief(old)} → {_brief(new)}" if _brief(old) and _brief(new) else "")
+        for path, old, new in changes
+    )
+
+
+def _differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        for name in old:
+            yield from _differences(old[name], new[name], (*path, name))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for before, after in zip(old, new, strict=True):
+            yield from _differences(before, after, path)
+    elif old != new:
+        yield path, old, new
+
+
+def _brief(value: Any) -> str:
+    text = "" if isinstance(value, dict | list) else str(value)
+    return text if len(text) <= 40 else ""
+
+
+def _check_once(plan: Plan, workspace: Workspace) -> None:
+    """Check the declarations against the sources' columns, unless just these were checked before."""
+    ingests = [planned for planned in plan.steps if planned.step.name.startswith("ingest:")]
+    fingerprints = [planned.step.fingerprint for planned in ingests]
+    key = content_key(plan.project, fingerprints, code_key(*_CHECKED_CODE))
+    remembered = workspace.root / "checked"
+    if remembered.is_file() and remembered.read_text(encoding="ascii") == key:
+        return
+    check = functools.partial(_check, plan.project, workspace.project_file.parent)
+    child.call(
+        "checking the declarations", check,
+        log=workspace.root / "logs" / "check.log", crash=workspace.root / "crashes" / "check.txt",
+    )
+    write_atomically(remembered, key.encode())
+
+
+def _check(project: Project, base: Path, say: Callable[[str], None]) -> None:
+    from noria.features import features_of
+
+    features_of(project, {source.name: _schema(source, base) for source in project.sources})
+
+
+def _schema(source: Any, base: Path) -> dict[str, Any]:
+    """The kinds of a source's columns before anything of it was ingested: as read, as typed, as derived."""
+    from noria.expressions import parse, polars_kinds
+    from noria.sources import read
+
+    schema: dict[str, Any] = polars_kinds(read(source, base).schema) | source.contract.types
+    for name, text in source.columns:
+        schema[name] = parse(text, place=f"{source.written_at}, Source '{source.name}', columns.{name}").kind(schema)
+    return schema
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a small file so that a reader, or a crash, finds the old content or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(beside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def keep_declarations(plan: Plan, workspace: Workspace) -> None:
+    """Keep the declarations of the due steps in the workspace, so that a later plan can say what changed."""
+    for planned in plan.due:
+        path = declaration_file(workspace, planned.parts["declaration"])
+        if not path.exists():
+            write_atomically(path, canonical(plain(planned.step.declaration)))
