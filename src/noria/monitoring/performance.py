@@ -1,0 +1,54 @@
+"""Performance: the score, as the answers become known."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from noria.monitoring.score import interval, resampled, score, skill
+from noria.monitoring.watch import Alarm, Watch
+from noria.monitoring.window import Window
+
+
+class Performance(Watch):
+    """The score of the window has surely fallen: the upper end of its 95% interval is below what was expected.
+
+    Without `retrain_below` the skill is watched: the score on a scale where chance is 0 and perfection is 1. In a month
+    with more positives the same model has a higher average precision, but not a higher skill.
+
+    Parameters
+    ----------
+    retrain_below : float, optional
+        The lowest score that is good enough, in units of the search's metric.
+    drop : float
+        Without it: by how much the skill may fall, relative to the sealed test.
+    rows : int
+        Windows with fewer known answers are not judged.
+    """
+
+    retrain_below: float | None = Field(default=None, allow_inf_nan=False)
+    drop: float = Field(default=0.1, ge=0, lt=1)
+    rows: int = Field(default=300, ge=2)
+
+    def check(self, window: Window) -> Alarm | None:
+        import numpy as np
+
+        known = ~np.isnan(window.labels)
+        labels, scores = window.labels[known], window.scores[known]
+        if len(labels) < self.rows or labels.min() == labels.max():
+            return None
+        value = score(window.metric, labels, scores)
+        resamples, shares = resampled(window.metric, labels, (scores,))
+        if self.retrain_below is not None:
+            name, found, drawn, limit = window.metric, value, resamples[0], self.retrain_below
+        else:
+            name, found = "skill", skill(window.metric, value, labels.mean(keepdims=True))
+            drawn, limit = skill(window.metric, resamples[0], shares), window.skill * (1 - self.drop)
+        low, high = interval(drawn)
+        if not high < limit:
+            return None
+        facts = {
+            "of": name, "value": float(found[0]), "low": low, "high": high, "limit": limit, "rows": len(labels),
+            "score": float(value[0]), "positive": float(labels.mean()),
+        }
+        text = f"{name} {found[0]:.3f} [{low:.3f}, {high:.3f}] over {len(labels):,} known answers is below {limit:.3f}"
+        return self._alarm(window, text, facts)
