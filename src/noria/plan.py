@@ -109,10 +109,14 @@ def compile_plan(project: Project, workspace: Workspace, ledger: Ledger, extra_s
         A source cannot be read.
     """
     base = workspace.project_file.parent
-    steps = in_order([*_declared(project, base), *extra_steps])
-    plan = Plan(project, tuple(_planned(steps, workspace, ledger)))
+    plan = plan_steps(project, [*_declared(project, base), *extra_steps], workspace, ledger)
     _check_once(plan, workspace)
     return plan
+
+
+def plan_steps(project: Project, steps: Iterable[Step], workspace: Workspace, ledger: Ledger) -> Plan:
+    """The plan of these steps alone, see `compile_plan`."""
+    return Plan(project, tuple(_planned(in_order(steps), workspace, ledger)))
 
 
 def in_order(steps: Iterable[Step]) -> list[Step]:

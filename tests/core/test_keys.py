@@ -1,0 +1,70 @@
+import enum
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noria.core import code_key, content_key, file_digest, plain
+from noria.declarations import Budget
+
+plain_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@given(st.dictionaries(st.text(), plain_values, max_size=5))
+def test_a_key_does_not_depend_on_the_order_of_a_mapping(mapping):
+    assert content_key(mapping) == content_key(dict(reversed(mapping.items())))
+
+
+@given(plain_values)
+def test_any_plain_value_has_a_key_of_32_digits(value):
+    assert len(content_key(value)) == 32
+    assert set(content_key(value)) <= set("0123456789abcdef")
+
+
+def test_values_that_print_alike_differ():
+    values = [1, "1", True, None, "None", [1], ["1"], {"1": 1}, float("nan"), "nan", float("inf")]
+    assert len({content_key(value) for value in values}) == len(values)
+
+
+def test_how_values_are_split_matters():
+    assert content_key("ab", "c") != content_key("a", "bc")
+
+
+def test_two_kinds_with_the_same_fields_differ():
+    class Other(Budget):
+        pass
+
+    assert content_key(Budget(seconds=1)) != content_key(Other(seconds=1))
+
+
+def test_times_enumerations_and_sets_are_plain():
+    moment = datetime(2013, 1, 1, tzinfo=UTC)
+    assert plain([moment, timedelta(seconds=1), Colour.RED, {"b", "a"}]) == [
+        "2013-01-01T00:00:00+00:00", {"microseconds": 1_000_000}, "red", ["a", "b"]
+    ]
+
+
+def test_what_cannot_be_hashed_is_refused():
+    with pytest.raises(TypeError, match="cannot hash a object"):
+        content_key(object())
+
+
+def test_code_of_different_rooms_differs_and_order_does_not_matter():
+    assert code_key("core") != code_key("declarations")
+    assert code_key("core", "steps") == code_key("steps", "core")
+
+
+def test_a_file_digest_follows_the_bytes(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"x" * (1 << 21))
+    two.write_bytes(b"x" * ((1 << 21) - 1) + b"y")
+    assert file_digest(one) != file_digest(two)

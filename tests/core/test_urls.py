@@ -1,0 +1,48 @@
+import json
+
+import pytest
+
+from noria.core import DeclarationError, MissingExtra, backend_of, redacted, require, scheme_of
+
+TABLE = {"json": "json:dumps", "package": "json:loads"}
+
+
+def test_a_plain_path_is_a_file():
+    urls = ("data/x.csv", "C:/x.csv", "S3://b/k", "file:///x")
+    assert [scheme_of(url) for url in urls] == ["file", "file", "s3", "file"]
+
+
+def test_a_backend_comes_from_the_table():
+    assert backend_of("json://x", TABLE, group="noria.none") is json.dumps
+
+
+def test_an_unknown_scheme_names_the_near_one():
+    with pytest.raises(DeclarationError) as caught:
+        backend_of("pakage://ann:secret@x/y", TABLE, group="noria.none")
+    assert "did you mean 'package://'?" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_unknown_scheme_that_is_near_to_none_lists_all():
+    with pytest.raises(DeclarationError, match="no backend for scheme 'xyzzy://'") as caught:
+        backend_of("xyzzy://", TABLE, group="noria.none")
+    assert "json://, package://" in str(caught.value)
+
+
+@pytest.mark.parametrize(("url", "shown"), [
+    ("redis://:pw@h:1/0", "redis://***@h:1/0"),
+    ("https://h/p?token=t", "https://h/p?***"),
+    ("data/x.csv", "data/x.csv"),
+])
+def test_secrets_are_not_shown(url, shown):
+    assert redacted(url) == shown
+
+
+def test_a_missing_library_says_what_to_install():
+    with pytest.raises(MissingExtra, match="is not installed") as caught:
+        require("no_such_library_anywhere", extra="kafka")
+    assert caught.value.mend == "pip install 'noria[kafka]'"
+
+
+def test_a_library_that_is_there_is_imported():
+    assert require("json", extra="x") is json

@@ -1,0 +1,87 @@
+import contextlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from noria.core import DeclarationError
+from noria.declarations import Contract, Source
+from noria.ledger import open_ledger
+from noria.plan import in_order, plan_steps
+from noria.steps import Outcome, Step
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "run"))
+from fake_life import PROJECT, live, workspace_in
+
+
+def nothing(context):
+    return Outcome(facts={"done": True})
+
+
+def step(name, *inputs, **fields):
+    return Step(name, nothing, fields.pop("declaration", name), (), inputs, **fields)
+
+
+def reasons(folder, steps):
+    workspace = workspace_in(folder)
+    with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
+        return {planned.step.name: planned.reason for planned in plan_steps(PROJECT, steps, workspace, ledger).steps}
+
+
+def test_inputs_come_first_and_otherwise_the_order_is_kept():
+    steps = [step("c", "b"), step("x"), step("b", "a"), step("a"), step("y")]
+    assert [ordered.name for ordered in in_order(steps)] == ["x", "a", "b", "c", "y"]
+
+
+@pytest.mark.parametrize(("steps", "said"), [
+    ([step("a"), step("a")], "same name"),
+    ([step("a", "b")], "reads a step that is not there"),
+    ([step("a", "b"), step("b", "a")], "wait for each other"),
+])
+def test_a_graph_that_cannot_be_is_refused(steps, said):
+    with pytest.raises(DeclarationError, match=said):
+        in_order(steps)
+
+
+def test_a_first_run_and_a_run_with_nothing_new(tmp_path):
+    steps = [step("a"), step("b", "a")]
+    assert reasons(tmp_path, steps) == {"a": "first run", "b": "first run"}
+    live(tmp_path, steps)
+    assert reasons(tmp_path, steps) == {"a": "", "b": ""}
+
+
+def test_new_data_are_named_and_what_hangs_on_them_runs(tmp_path):
+    def steps(fingerprint):
+        return [step("ingest:a", fingerprint=fingerprint, reads="3 files"), step("b", "ingest:a"), step("c")]
+
+    live(tmp_path, steps("1"))
+    assert reasons(tmp_path, steps("2")) == {"ingest:a": "new data: 3 files", "b": "because ingest:a runs", "c": ""}
+
+
+def source(**fields):
+    return Source("a", "a.csv", **fields)
+
+
+@pytest.mark.parametrize(("before", "after", "said"), [
+    (source(), source(contract=Contract(key="k")), "contract changed: contract.key"),
+    (source(), source(lag="1s"), "declaration changed: lag 0 → 1000000"),
+    (source(), source(lag="1s", event_time="t", columns={"a": "b"}), "declaration changed"),
+    ({"trials": 1}, {"trials": 2}, "declaration changed: trials 1 → 2"),
+])
+def test_a_changed_declaration_names_the_field(tmp_path, before, after, said):
+    live(tmp_path, [step("a", declaration=before)])
+    assert reasons(tmp_path, [step("a", declaration=after)]) == {"a": said}
+
+
+def test_changed_code_is_said(tmp_path):
+    live(tmp_path, [step("a")])
+    assert reasons(tmp_path, [Step("a", nothing, "a", ("core",))]) == {"a": "code changed"}
+
+
+def test_planning_writes_nothing(tmp_path):
+    live(tmp_path, [step("a")])
+    before = sorted(path for path in tmp_path.rglob("*"))
+    reasons(tmp_path, [step("a", declaration="other")])
+    assert [path for path in sorted(tmp_path.rglob("*")) if "ledger.db-" not in path.name] == [
+        path for path in before if "ledger.db-" not in path.name
+    ]
