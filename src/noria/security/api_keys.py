@@ -1,0 +1,74 @@
+"""API keys: random, shown once, kept as hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from pathlib import Path
+
+from noria.core import DeclarationError, IntegrityError
+
+
+class ApiKeys:
+    """The API keys of a workspace, in one file of labels and hashes.
+
+    A key has 256 random bits, so a plain hash of it cannot be searched; it needs no slow one.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it need not exist.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        try:
+            self._hashes: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except ValueError:
+            raise IntegrityError("the file of API keys cannot be read", place=str(path), mend="restore it, or make new keys") from None
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def labels(self) -> tuple[str, ...]:
+        """The labels of all keys."""
+        return tuple(sorted(self._hashes))
+
+    def create(self, label: str) -> str:
+        """A new key under a label; it is returned once and kept only as a hash."""
+        if label in self._hashes:
+            raise DeclarationError("there is a key of that label", value=label, mend="revoke it first, or take another label")
+        key = "noria_" + secrets.token_urlsafe(32)
+        self._store({**self._hashes, label: _hash(key)})
+        return key
+
+    def revoke(self, label: str) -> None:
+        """Forget a key."""
+        if label not in self._hashes:
+            raise DeclarationError("no key of that label", value=label, mend="one of " + (", ".join(self.labels()) or "none"))
+        self._store({name: value for name, value in self._hashes.items() if name != label})
+
+    def holder(self, key: str) -> str | None:
+        """The label of a key, or None; takes the same time for every wrong key."""
+        given, found = _hash(key), None
+        for label, known in self._hashes.items():
+            if hmac.compare_digest(given, known):
+                found = label
+        return found
+
+    def _store(self, hashes: dict[str, str]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(hashes, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, self._path)
+        self._hashes = hashes
+
+
+def _hash(key: str) -> str:
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
