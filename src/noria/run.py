@@ -41,6 +41,8 @@ _VERSIONS = (
     "noria", "polars", "deltalake", "numpy", "scikit-learn", "lightgbm", "optuna", "onnx", "onnxruntime", "mlflow",
 )
 
+_NOUNS = ("spine", "features", "search", "gates", "endpoint", "monitors", "rehearsal", "team")
+
 State = Literal["started", "working", "retrying", "finished", "failed"]
 
 
@@ -350,7 +352,7 @@ def _started(plan: Plan, workspace: Workspace, command: str) -> dict[str, Any]:
     return {
         "command": command,
         "project": str(workspace.project_file),
-        "declaration": content_key(plan.project),
+        "declarations": {noun: content_key(getattr(plan.project, noun)) for noun in _NOUNS},
         **_commit(folder),
         "versions": {"python": sys.version.split()[0], **_versions()},
         "plan": [{"step": planned.step.name, "key": planned.key, "reason": planned.reason} for planned in plan.steps],
