@@ -140,8 +140,8 @@ def execute(
             raise
         raise fault from error
     seconds = time.perf_counter() - began
-    told = {"steps": execution.executed, "seconds": round(seconds, 3), "cost": execution.money}
-    ledger.append("run.finished", f"project:{plan.project.name}", run=run, body=told)
+    done = {"steps": execution.executed, "seconds": round(seconds, 3), "cost": execution.money}
+    ledger.append("run.finished", f"project:{plan.project.name}", run=run, body=done)
     shutil.rmtree(workspace.scratch, ignore_errors=True)  # of keys that nobody asks for any more
     return RunResult(run, tuple(execution.executed), outcomes, seconds, execution.money)
 

@@ -1,0 +1,107 @@
+"""What a run comes to, in at most 25 lines: from what the steps left, whether they ran now or earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from noria.ledger import Ledger
+    from noria.plan import Plan
+    from noria.run import RunResult
+    from noria.steps import Outcome
+    from noria.workspace import Workspace
+
+LINES = 25
+_SOURCES = 8
+_REASONS = 3
+
+
+def summary(plan: Plan, result: RunResult, workspace: Workspace, ledger: Ledger) -> list[str]:
+    """The lines that a run ends with. What a project has no part of is left out."""
+    outcomes = result.outcomes
+    said = [_head(plan, result)]
+    said += [f"{label:<11} {text}" for label, text in _parts(outcomes, plan.project.search.metric)]
+    said += [f"{'cost':<11} {_cost(plan, ledger)}"]
+    if workspace.report.exists():
+        said += [f"{'report':<11} {workspace.report}"]
+    return said if len(said) <= LINES else [*said[: LINES - 3], "…", *said[-2:]]
+
+
+def _head(plan: Plan, result: RunResult) -> str:
+    if not result.executed:
+        return f"{plan.project.name}: nothing is new, no step was run"
+    count = len(result.executed)
+    return f"{plan.project.name}: {count} step{'s' * (count > 1)} run in {result.seconds:.1f} s (run {result.run})"
+
+
+def _parts(outcomes: Mapping[str, Outcome], metric: str) -> Iterator[tuple[str, str]]:
+    facts = {name: outcome.facts for name, outcome in outcomes.items()}
+    yield from _rows(facts)
+    if "training-set" in facts:
+        made = facts["training-set"]
+        text = f"{made['rows']:,} rows, {len(made['features'])} features, {made['unlabelled']:,} without an answer"
+        yield "training set", text
+    if "train" in facts:
+        yield "model", f"{facts['train']['chosen']}: {facts['train']['why']}"
+    if "evaluate" in facts:
+        yield "sealed test", _score(facts["evaluate"], metric)
+    if "package" in facts:
+        yield "version", f"{facts['package']['version']}, {facts['package']['bytes'] / 1e6:.2f} MB, signed"
+    if "gates" in facts:
+        yield from _gates(facts["gates"])
+    if "rehearse" in facts:
+        yield from _rehearsal(facts["rehearse"])
+
+
+def _rows(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    read = [(name.partition(":")[2], each) for name, each in facts.items() if name.startswith("ingest:")]
+    read.sort(key=lambda pair: -int(pair[1]["read"]))
+    for name, each in read[:_SOURCES]:
+        text = f"{name}: {each['read']:,} read, {each['quarantined']:,} quarantined"
+        failed = [verdict for verdict in each["verdicts"] if verdict["failed"]]
+        failed.sort(key=lambda verdict: (verdict["on_fail"] != "quarantine", -int(verdict["failed"])))
+        reasons = [f"{verdict['failed']:,} {verdict['on_fail']} {verdict['rule']}" for verdict in failed[:_REASONS]]
+        if len(failed) > _REASONS:
+            reasons.append(f"{len(failed) - _REASONS} more")
+        yield "rows", text + (f" ({'; '.join(reasons)})" if reasons else "")
+    if len(read) > _SOURCES:
+        yield "rows", f"and {sum(int(each['read']) for _, each in read[_SOURCES:]):,} of {len(read) - _SOURCES} others"
+
+
+def _score(facts: Mapping[str, Any], metric: str) -> str:
+    return (
+        f"{metric} {_interval(facts['score'])}, baseline {_interval(facts['baseline'])}, "
+        f"difference {_interval(facts['difference'])}"
+    )
+
+
+def _interval(form: Mapping[str, float]) -> str:
+    return f"{form['value']:.3f} [{form['low']:.3f}, {form['high']:.3f}]"
+
+
+def _gates(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    findings = facts["findings"]
+    passed = [finding["gate"] for finding in findings if finding["passed"]]
+    verdict = "promoted" if facts["promoted"] else "waiting for a decision" if facts["waiting"] else "refused"
+    yield "gates", f"{verdict}, {len(passed)} of {len(findings)} passed: {', '.join(passed) or 'none'}"
+    for finding in findings:
+        if not finding["passed"]:
+            yield "not passed", f"{finding['gate']}: {finding['text']}"
+
+
+def _rehearsal(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "rehearsal", str(facts)
+
+
+def _cost(plan: Plan, ledger: Ledger) -> str:
+    from noria.cost import PriceBook, totals
+
+    events = list(ledger.events(kind="step.finished"))
+    keys = {planned.key for planned in plan.steps}
+    standing = {event.body["key"]: event for event in events if event.body["key"] in keys}
+    tags = ", ".join(f"{name} {value}" for name, value in plan.project.tags.items())
+    return (
+        f"{sum(totals(standing.values()).values()):.4f} {PriceBook.load().currency} for what stands here, "
+        f"{sum(totals(events).values()):.4f} since the beginning" + (f", charged to {tags}" if tags else "")
+    )

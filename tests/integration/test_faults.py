@@ -1,0 +1,139 @@
+"""Bad input and a machine that lacks something: one clear error with its code, and nothing half-written."""
+
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from noria.ledger import open_ledger
+from noria.workspace import workspace_of
+
+HEADER = "parcel,depot,courier,distance_km,weight_kg,sent,promised,delivered"
+ROW = "p1,north,c01,1.5,2.0,2025-01-01 07:00:00,2025-01-01 08:00:00,2025-01-01 07:30:00"
+
+
+def noria(*arguments, **given):
+    command = [sys.executable, "-c", "from noria.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **given)
+
+
+def refused(project_file: Path, *codes: int, **given) -> str:
+    """What a run says that ends with one of these codes; the workspace holds nothing of the bad table."""
+    done = noria("run", project_file, **given)
+    said = done.stderr
+    assert done.returncode in codes, said
+    assert "Traceback" not in said
+    assert "does not know" not in said
+    assert "mend:" in said
+    workspace = workspace_of(project_file)
+    assert not list((workspace.root / "lake").glob("parcels/_delta_log/*.json"))
+    with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
+        assert ledger.verify() == []
+        assert not list(ledger.events(kind="step.finished", subject="ingest:parcels"))
+    return said
+
+
+def write(project_file: Path, content: bytes | str) -> Path:
+    path = project_file.parent / "data" / "parcels.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_a_file_that_is_not_there(project_file):
+    path = write(project_file, "")
+    path.unlink()
+    assert "parcels.csv" in refused(project_file, 2, 3)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_may_not_be_read(project_file):
+    write(project_file, HEADER).chmod(0)
+    assert "parcels.csv" in refused(project_file, 3, 8)
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    ("", "empty"),
+    (HEADER + "\n", "row"),
+    (HEADER.replace(",weight_kg", "") + "\n" + ROW.replace(",2.0", "") + "\n", "weight_kg"),
+    (f"{HEADER}\n{ROW}\n".replace("north", "k\xf6ln").encode("latin-1"), "UTF-8"),
+    (b"\x00\x01\x02" * 1000, "parcels.csv"),
+])
+def test_a_file_that_is_wrong(project_file, content, said):
+    write(project_file, content)
+    text = refused(project_file, 2, 3)
+    assert said.lower() in text.lower()
+    assert "parcels" in text
+
+
+def test_a_line_of_100_megabytes(project_file):
+    write(project_file, f"{HEADER}\n{ROW}\n" + "x" * (100 << 20))
+    refused(project_file, 3)
+
+
+@pytest.mark.parametrize("odd", ["NaN", "1" + "0" * 400, "-inf", "ünï\u202ecode", "1e-400"])
+def test_an_odd_value_is_one_bad_row_or_none(project_file, odd):
+    """A value that is no number of its column ends in quarantine or is refused; it never passes for another value."""
+    path = project_file.parent / "data" / "parcels.csv"
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].replace(lines[1].split(",")[4], odd)
+    path.write_text("\n".join(lines) + "\n")
+    done = noria("run", project_file)
+    assert "Traceback" not in done.stderr
+    assert "does not know" not in done.stderr
+    assert done.returncode in (0, 3)
+
+
+@pytest.mark.parametrize("planted", ["delivered", "late"])
+def test_a_leak_is_refused_before_anything_is_read_in(project_file, planted):
+    text = project_file.read_text()
+    project_file.write_text(text.replace('"depot": "depot"}', f'"depot": "depot", "leak": "{planted} IS NULL"}}'))
+    done = noria("plan", project_file)
+    assert done.returncode == 2, done.stderr
+    assert planted in done.stderr
+    assert not (project_file.parent / ".noria" / "lake").exists()
+
+
+def test_a_full_disk(project_file):
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    assert "disk is full" in refused(project_file, 8, preexec_fn=limited)
+    assert noria("run", project_file).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_disk_that_fills_up(project_file, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine does not let root mount")
+    try:
+        done = noria("run", project_file, env={**os.environ, "NORIA_WORKSPACE": str(disk / "noria")})
+        assert done.returncode == 8, done.stderr
+        assert "disk" in done.stderr
+        assert "Traceback" not in done.stderr
+        subprocess.run(["mount", "-o", "remount,size=500m", disk], check=True)
+        again = noria("run", project_file, env={**os.environ, "NORIA_WORKSPACE": str(disk / "noria")})
+        assert again.returncode == 0, again.stderr
+    finally:
+        subprocess.run(["umount", "-l", disk], check=False)
+
+
+def test_two_runs_at_once(project_file):
+    first = subprocess.Popen([sys.executable, "-c", "from noria.cli import main; main()", "run", project_file],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    lock = project_file.parent / ".noria" / "lock"
+    while not (lock.exists() and lock.read_text()):
+        pass
+    second = noria("run", project_file, "--wait", "0")
+    assert second.returncode == 7
+    assert f"process {first.pid} (noria run)" in second.stderr
+    third = noria("run", project_file, "--wait", "200")
+    assert first.wait() == 0
+    assert third.returncode == 0
+    assert "no step was run" in third.stdout
