@@ -1,0 +1,52 @@
+"""Sources: where rows come from. A kind of source is one module and one line in `BACKENDS`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from noria.core import backend_of
+from noria.declarations import Source
+from noria.sources.files import Fingerprint
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BACKENDS = {"file": "noria.sources.files:FileSource", "package": "noria.sources.files:PackageSource"}
+
+
+class Backend(Protocol):
+    """Reads one kind of source. It is made without arguments, asked from one thread, and holds nothing between calls."""
+
+    def fingerprint(self, source: Source, base: Path) -> Fingerprint:
+        """What there is to read now, cheaply: called on every plan, before and without `read`."""
+
+    def read(self, source: Source, base: Path) -> pl.DataFrame:
+        """All raw rows, with ``_row`` (Int64) numbering them from 1 in the source's own order."""
+
+
+def backend(source: Source) -> Backend:
+    """The backend of a source's URL."""
+    found: Backend = backend_of(source.url, BACKENDS, group="noria.sources")()
+    return found
+
+
+def fingerprint(source: Source, base: Path) -> Fingerprint:
+    """What a source holds now: a digest of its content, and how much in words. No data library is imported."""
+    return backend(source).fingerprint(source, base)
+
+
+def read(source: Source, base: Path) -> pl.DataFrame:
+    """The raw rows of a source with ``_row``, their number in it.
+
+    Parameters
+    ----------
+    source : Source
+        What is read.
+    base : Path
+        The project's folder: relative paths start there.
+    """
+    return backend(source).read(source, base)
+
+
+__all__ = ["BACKENDS", "Backend", "Fingerprint", "fingerprint", "read"]

@@ -1,0 +1,48 @@
+"""expression: a row expression is true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from noria.contracts.condition import RowRule, Subject
+from noria.declarations import OnFail
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class ExpressionRule(RowRule):
+    """A row expression (SQL) is true or null in every row.
+
+    Examples
+    --------
+    >>> expression("arrived > departed").text
+    'arrived > departed'
+    """
+
+    sql: str = Field(kw_only=False)
+
+    @property
+    def text(self) -> str:
+        return self.sql
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        from noria.expressions import parse
+
+        return tuple(sorted(parse(self.sql, place=self.written_at).columns))
+
+    def broken(self, subject: Subject) -> pl.Expr:
+        from noria.expressions import parse, to_polars
+
+        parsed = parse(self.sql, place=f"{self.written_at}, {subject.place}")
+        if (kind := parsed.kind(subject.kinds)) not in ("bool", "null"):
+            raise self.refuse("a rule needs an expression that is true or false", field="sql", value=f"{self.sql} is {kind}")
+        return to_polars(parsed, subject.kinds).not_().fill_null(False)
+
+
+def expression(sql: str, *, on_fail: OnFail = "fail") -> ExpressionRule:
+    """A rule: a row expression is true or null in every row."""
+    return ExpressionRule(sql, on_fail=on_fail)

@@ -1,0 +1,45 @@
+"""unique: no two rows agree in some columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from noria.contracts.condition import RowRule, Subject
+from noria.declarations import Names, OnFail
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Unique(RowRule):
+    """No two rows have the same values in these columns; rows with a null among them pass. All rows of a group are wrong.
+
+    Examples
+    --------
+    >>> unique(["origin", "hour"]).text
+    'origin, hour is unique'
+    """
+
+    keys: Names = Field(kw_only=False, min_length=1)
+
+    @property
+    def text(self) -> str:
+        return f"{', '.join(self.keys)} is unique"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.keys
+
+    def broken(self, subject: Subject) -> pl.Expr:
+        import polars as pl
+
+        complete = pl.all_horizontal([pl.col(key).is_not_null() for key in self.keys])
+        return pl.struct(self.keys).is_duplicated() & complete
+
+
+def unique(columns: str | Iterable[str], *, on_fail: OnFail = "fail") -> Unique:
+    """A rule: no two rows have the same values in some columns."""
+    return Unique(columns if isinstance(columns, str) else tuple(columns), on_fail=on_fail)
