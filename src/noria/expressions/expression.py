@@ -1,198 +1,180 @@
-"""Expression: a parsed row expression, and its compilers to Polars, SQL and Python."""
+"""Expression: what users write, parsed once; and its compilers."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from noria.core import DeclarationError
-from noria.expressions.tree import Call, Column, Constant, Kind, Node, Refusal, columns_of, kind_of, tree_of
+from noria.expressions.tree import Kind, Node, Typed
 
 if TYPE_CHECKING:
     import polars as pl
 
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A row expression: an SQL scalar expression over the columns of one row.
+    """A row expression, made by `parse`. Equal and hashed by its text; pickled as its text.
 
     Attributes
     ----------
     text : str
         As it was written.
+    columns : frozenset of str
+        What it reads.
     place : str
-        Where, for errors.
-
-    Examples
-    --------
-    >>> late = parse("arr_delay > 15")
-    >>> sorted(late.columns), late.kind({"arr_delay": "int"})
-    (['arr_delay'], 'bool')
-    >>> to_python(late, {"arr_delay": "int"})({"arr_delay": 20})
-    True
+        Where it was written, for errors.
     """
 
     text: str
-    place: str = field(default="", compare=False)
-
-    @property
-    def tree(self) -> Node:
-        """The parsed form."""
-        return tree_of(self.text, self.place)
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """The columns that it reads."""
-        return frozenset(columns_of(self.tree))
+    columns: frozenset[str] = field(compare=False)
+    place: str = field(compare=False, repr=False)
+    _tree: Node = field(compare=False, repr=False)
 
     def kind(self, schema: Mapping[str, Kind]) -> Kind:
-        """The kind of its value.
+        """The kind of its result on rows of this schema.
 
         Raises
         ------
         DeclarationError
-            A column or function is unknown, or a function does not take these kinds.
+            An unknown column, or arguments that a function does not take.
+
+        Examples
+        --------
+        >>> parse("arr_delay > 15").kind({"arr_delay": "int"})
+        'bool'
         """
-        return kind_of(self.tree, schema, Refusal(self.text, self.place))
+        found = self._checked(schema).type
+        assert found != "local"
+        return found
+
+    def _checked(self, schema: Mapping[str, Kind]) -> Typed:
+        from noria.expressions.check import check
+
+        typed = self._telling(lambda: check(self._tree, schema))
+        if typed.type == "local":
+            raise DeclarationError(
+                "a local wall-clock time cannot be kept: only EXTRACT and CAST(… AS date) read it",
+                place=self.place or None, value=self.text, mend="EXTRACT(HOUR FROM … AT TIME ZONE …), or leave the time in UTC",
+            )  # fmt: skip
+        return typed
+
+    def _telling(self, do: Callable[[], _T]) -> _T:
+        return _telling(do, self.text, self.place)
+
+    def __reduce__(self) -> tuple[Callable[..., Expression], tuple[str, str]]:
+        return _restore, (self.text, self.place)
+
+
+def _telling(do: Callable[[], _T], text: str, place: str) -> _T:
+    """Add to an error which expression it is about, and where that was written."""
+    try:
+        return do()
+    except DeclarationError as error:
+        message = f"{error.message} ({error.value})" if error.value is not None else error.message
+        raise DeclarationError(message, place=place or None, value=text, mend=error.mend) from None
+
+
+def _restore(text: str, place: str) -> Expression:
+    return parse(text, place=place)
 
 
 def parse(text: str, *, place: str = "") -> Expression:
-    """Read a row expression; a `DeclarationError` says what is wrong with it."""
-    expression = Expression(text, place)
-    _ = expression.tree
-    return expression
+    """Parse a SQL scalar expression (PostgreSQL's way of writing); parsed texts are kept.
+
+    Parameters
+    ----------
+    text : str
+        The expression.
+    place : str
+        Where it was written, for errors.
+
+    Raises
+    ------
+    DeclarationError
+        It is not a row expression; the error says why.
+
+    Examples
+    --------
+    >>> sorted(parse("time_hour + minute * INTERVAL '1 minute'").columns)
+    ['minute', 'time_hour']
+    """
+    from noria.expressions.syntax import columns_of
+
+    tree = _telling(lambda: _parsed(text), text, place)
+    return Expression(text, columns_of(tree), place, tree)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(text: str) -> Node:
+    from noria.expressions.syntax import read
+
+    return read(text)
 
 
 def to_polars(expression: Expression, schema: Mapping[str, Kind]) -> pl.Expr:
-    """A Polars expression over a frame with these columns; its kind is checked first."""
-    import polars as pl
+    """Compile to Polars. Without a column it has one row, as any Polars literal.
 
-    from noria.expressions.functions import FUNCTIONS
+    Raises
+    ------
+    DeclarationError
+        As `Expression.kind`.
 
-    refuse = Refusal(expression.text, expression.place)
-    types = {"int": pl.Int64, "float": pl.Float64, "timestamp": pl.Datetime("us", "UTC"), "interval": pl.Duration("us")}
+    Examples
+    --------
+    >>> import polars as pl
+    >>> late = to_polars(parse("arr_delay > 15"), {"arr_delay": "int"})
+    >>> pl.DataFrame({"arr_delay": [3, 40, None]}).select(late.alias("late"))["late"].to_list()
+    [False, True, None]
+    """
+    from noria.expressions.compile_polars import compile_polars
 
-    def build(node: Node) -> pl.Expr:
-        if isinstance(node, Column):
-            kind = schema[node.name]
-            return pl.col(node.name).cast(types[kind]) if kind in types else pl.col(node.name)
-        if isinstance(node, Constant):
-            return pl.lit(node.value, types.get(node.kind))
-        kinds = tuple(kind_of(arg, schema, refuse) for arg in node.args)
-        return FUNCTIONS[node.function].polars([build(arg) for arg in node.args], kinds, node.option)  # type: ignore[no-any-return]
-
-    kind = expression.kind(schema)
-    built = build(expression.tree)
-    return built.cast(types[kind]) if kind in types else built
+    typed = expression._checked(schema)
+    return expression._telling(lambda: compile_polars(typed))
 
 
 def to_sql(expression: Expression, schema: Mapping[str, Kind], dialect: str) -> str:
-    """The expression in a dialect's SQL: ``duckdb``, ``spark`` or ``flink``."""
-    import sqlglot
+    """Compile to the SQL of ``"duckdb"``, ``"spark"`` or ``"flink"``.
 
-    from noria.expressions.functions import FUNCTIONS, quoted
+    Timestamps are UTC without a zone; intervals are BIGINT microseconds.
 
-    if dialect not in ("duckdb", "spark", "flink"):
-        raise DeclarationError("no such SQL dialect", value=dialect, mend="duckdb, spark or flink")
-    refuse = Refusal(expression.text, expression.place)
+    Raises
+    ------
+    DeclarationError
+        As `Expression.kind`; or the dialect is unknown or cannot do it.
 
-    def build(node: Node) -> str:
-        if isinstance(node, Column):
-            return '"' + node.name.replace('"', '""') + '"'
-        if isinstance(node, Constant):
-            return _sql_literal(node.value, quoted)
-        kinds = tuple(kind_of(arg, schema, refuse) for arg in node.args)
-        return FUNCTIONS[node.function].sql([build(arg) for arg in node.args], kinds, node.option)
+    Examples
+    --------
+    >>> to_sql(parse("lower(origin) = 'jfk'"), {"origin": "string"}, "duckdb")
+    '(LOWER(CAST("origin" AS STRING)) = \\'jfk\\')'
+    """
+    from noria.expressions.compile_sql import compile_sql
 
-    expression.kind(schema)
-    text = build(expression.tree)
-    # Flink's own dialect is not known to sqlglot; its scalar syntax is that of Spark.
-    return text if dialect == "duckdb" else sqlglot.transpile(text, read="duckdb", write="spark")[0]
-
-
-def _sql_literal(value: Any, quoted: Callable[[str], str]) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, timedelta):
-        return f"INTERVAL '{value // timedelta(microseconds=1)}' MICROSECOND"
-    if isinstance(value, datetime):
-        return f"TIMESTAMPTZ {quoted(value.isoformat())}"
-    if isinstance(value, date):
-        return f"DATE {quoted(value.isoformat())}"
-    if isinstance(value, float):
-        return f"CAST({value!r} AS DOUBLE)"
-    return quoted(value) if isinstance(value, str) else f"CAST({value} AS BIGINT)"
+    typed = expression._checked(schema)
+    return expression._telling(lambda: compile_sql(typed, dialect))
 
 
 def to_python(expression: Expression, schema: Mapping[str, Kind]) -> Callable[[Mapping[str, Any]], Any]:
-    """A function of one row: the request path, with no frame library.
+    """Compile to a function of one row.
 
-    The row maps columns to None, bool, int, float, str, date, aware datetime or timedelta. A column that the row lacks is null.
+    Values are None, bool, int, float, str, `datetime.date`, `datetime.datetime` (with a zone; results in UTC) and
+    `datetime.timedelta`. A row must hold every column that is read (KeyError), with a value of its kind (DataError).
+
+    Raises
+    ------
+    DeclarationError
+        As `Expression.kind`.
+
+    Examples
+    --------
+    >>> late = to_python(parse("arr_delay > 15"), {"arr_delay": "int"})
+    >>> late({"arr_delay": 40}), late({"arr_delay": None})
+    (True, None)
     """
-    from noria.expressions.functions import FUNCTIONS
+    from noria.expressions.compile_python import compile_python
 
-    refuse = Refusal(expression.text, expression.place)
-
-    def build(node: Node) -> Callable[[Mapping[str, Any]], Any]:
-        if isinstance(node, Column):
-            name = node.name
-            if schema[name] == "float":
-                return lambda row: None if (value := row.get(name)) is None else float(value)
-            return lambda row: row.get(name)
-        if isinstance(node, Constant):
-            value = node.value
-            return lambda row: value
-        kinds = tuple(kind_of(arg, schema, refuse) for arg in node.args)
-        entry = FUNCTIONS[node.function]
-        return _applied(entry.python(kinds, node.option), [build(arg) for arg in node.args], entry.nulls)
-
-    kind = expression.kind(schema)
-    built = build(expression.tree)
-    if kind == "float":
-        return lambda row: None if (value := built(row)) is None else float(value)
-    return built
-
-
-def _applied(
-    function: Callable[..., Any], args: list[Callable[[Mapping[str, Any]], Any]], nulls: bool
-) -> Callable[[Mapping[str, Any]], Any]:
-    if nulls:
-        return lambda row: function(*[arg(row) for arg in args])
-    if len(args) == 1:
-        only = args[0]
-        return lambda row: None if (value := only(row)) is None else function(value)
-
-    def call(row: Mapping[str, Any]) -> Any:
-        values = [arg(row) for arg in args]
-        return None if None in values else function(*values)
-
-    return call
-
-
-def polars_kinds(schema: pl.Schema) -> dict[str, Kind]:
-    """The kinds of a frame's columns; a column that no expression can read, such as a list, is left out."""
-    import polars as pl
-
-    found: dict[str, Kind] = {}
-    for name, dtype in schema.items():
-        if dtype.is_integer():
-            found[name] = "int"
-        elif dtype.is_float() or dtype.is_decimal():
-            found[name] = "float"
-        elif dtype in (pl.String, pl.Categorical, pl.Enum):
-            found[name] = "string"
-        elif dtype == pl.Boolean:
-            found[name] = "bool"
-        elif dtype == pl.Date:
-            found[name] = "date"
-        elif dtype == pl.Datetime:
-            found[name] = "timestamp"
-        elif dtype == pl.Duration:
-            found[name] = "interval"
-        elif dtype == pl.Null:
-            found[name] = "null"
-    return found
+    return compile_python(expression._checked(schema))
