@@ -23,6 +23,11 @@ class Drift(Watch):
         How often a check may cry wolf, over all features together.
     rows : int
         Windows with fewer rows are not judged.
+
+    Examples
+    --------
+    >>> Drift(window="3d", action="retrain").action
+    'retrain'
     """
 
     psi: float = Field(default=0.25, gt=0)

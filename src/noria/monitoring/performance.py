@@ -23,6 +23,11 @@ class Performance(Watch):
         Without it: by how much the skill may fall, relative to the sealed test.
     rows : int
         Windows with fewer known answers are not judged.
+
+    Examples
+    --------
+    >>> Performance(retrain_below=0.3, action="retrain").retrain_below
+    0.3
     """
 
     retrain_below: float | None = Field(default=None, allow_inf_nan=False)

@@ -22,6 +22,11 @@ class PredictionDrift(Watch):
         How often a check may cry wolf.
     rows : int
         Windows with fewer rows are not judged.
+
+    Examples
+    --------
+    >>> PredictionDrift(psi=0.1).psi
+    0.1
     """
 
     psi: float = Field(default=0.25, gt=0)
