@@ -1,7 +1,7 @@
 """Child: one function in a process of its own, metered, that ends when its parent does.
 
-The parent must be light and single-threaded when it starts one: on Linux a child is a fork of it, so whatever it has
-imported is there at once, and a thread of it would be missing. Elsewhere a new interpreter is spawned.
+A light parent of one thread is forked, so whatever it has imported is there at once. A fork of a parent with more
+threads (any that has used Polars, say) would lack them and hang where it waits for one: that spawns a new interpreter.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def start(name: str, function: Callable[[Say], object], *, log: Path, crash: Pat
     crash : Path
         Takes the traceback of an error that nobody foresaw.
     """
-    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    context: Any = multiprocessing.get_context("fork" if _threads() == 1 else "spawn")
     ours, theirs = context.Pipe(duplex=False)
     given = (os.getpid(), name, function, theirs, log, crash)
     process = context.Process(target=_main, args=given, name=f"noria {name}")
@@ -168,6 +168,13 @@ def worded(error: BaseException, *, place: str | None = None) -> NoriaError | No
             mend = "let this user read and write there"
             return ResourceError("not permitted", place=where, value=str(fault), mend=mend)
     return None
+
+
+def _threads() -> int:
+    """Threads of this process, also those that libraries started below Python; 0 where nobody can tell."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir("/proc/self/task"))
+    return 0
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

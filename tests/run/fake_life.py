@@ -6,6 +6,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -91,6 +92,54 @@ def in_place(context: StepContext, *, text: str) -> Outcome:
     """Writes a place that is not its own key's."""
     (context.workspace.root / "route").write_text(text)
     return Outcome({"route": "file:route"})
+
+
+def work(context: StepContext) -> Outcome:
+    """Takes 0.3 seconds of processor and 200 MB of memory, and writes them."""
+    data = bytearray(200 << 20)
+    for at in range(0, len(data), 4096):
+        data[at] = 1
+    deadline = time.process_time() + 0.3
+    while time.process_time() < deadline:
+        pass
+    (context.scratch / "x").write_bytes(data)
+    return Outcome()
+
+
+def fault(context: StepContext, *, which: str) -> Outcome:
+    faults = {
+        "disk": OSError(28, "No space left on device", "/d/x"),
+        "memory": MemoryError(),
+        "permission": PermissionError(13, "no", "/d/x"),
+        "wrapped": RuntimeError("Generic error: No space left on device (os error 28)"),
+    }
+    raise faults[which]
+
+
+def fill(context: StepContext) -> Outcome:
+    """Writes more than the disk has room for."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    made = context.scratch / "made"
+    made.mkdir()
+    (made / "x").write_bytes(bytes(2 << 20))
+    return Outcome({"x": context.reference(context.publish(made) / "x")})
+
+
+def second_time(context: StepContext) -> Outcome:
+    """Is killed, and goes on from its scratch when it is run again."""
+    mark = context.scratch / "mark"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Outcome(facts={"went_on": True})
+
+
+def three(context: StepContext) -> Outcome:
+    return 3  # type: ignore[return-value]
+
+
+def nan(context: StepContext) -> Outcome:
+    return Outcome(facts={"x": float("nan")})
 
 
 def step(name: str, function, *inputs: str, **parameters) -> Step:

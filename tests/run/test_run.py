@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from noria import run
 from noria.core import BusyError, DataError, NoriaError, ResourceError, TransientError
 from noria.ledger import open_ledger
 from noria.run import execute
-from noria.steps import Outcome
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fake_life
@@ -110,17 +110,7 @@ def test_what_a_step_tells_stands_before_it_is_finished(tmp_path):
 
 
 def test_meters_count_what_a_step_does(tmp_path):
-    def work(context):
-        data = bytearray(200 * 2**20)
-        for at in range(0, len(data), 4096):
-            data[at] = 1
-        deadline = time.process_time() + 0.3
-        while time.process_time() < deadline:
-            pass
-        (context.scratch / "x").write_bytes(data)
-        return Outcome()
-
-    live(tmp_path, [step("work", work)])
+    live(tmp_path, [step("work", fake_life.work)])
     [finished] = events(tmp_path, kind="step.finished")
     meters = finished.body["meters"]
     assert meters["cpu_seconds"] >= 0.3
@@ -179,36 +169,19 @@ def test_a_step_that_is_killed_is_named_with_the_signal(tmp_path, number, kind):
 
 def test_what_is_no_outcome_is_refused(tmp_path):
     with pytest.raises(NoriaError, match="does not know") as caught:
-        live(tmp_path, [step("x", lambda context: 3)])
+        live(tmp_path, [step("x", fake_life.three)])
     assert caught.value.value == "TypeError: step x returned a int, not an Outcome"
 
 
-@pytest.mark.parametrize("make", [
-    lambda: OSError(28, "No space left on device", "/d/x"),
-    lambda: MemoryError(),
-    lambda: PermissionError(13, "no", "/d/x"),
-    lambda: RuntimeError("Generic error: No space left on device (os error 28)"),
-])
-def test_a_machine_that_lacks_something_is_a_resource_error(tmp_path, make):
-    def fault(context):
-        raise make()
-
+@pytest.mark.parametrize("which", ["disk", "memory", "permission", "wrapped"])
+def test_a_machine_that_lacks_something_is_a_resource_error(tmp_path, which):
     with pytest.raises(ResourceError):
-        live(tmp_path, [step("x", fault)])
+        live(tmp_path, [step("x", fake_life.fault, which=which)])
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path):
-    import resource
-
-    def fill(context):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-        made = context.scratch / "made"
-        made.mkdir()
-        (made / "x").write_bytes(bytes(2 << 20))
-        return Outcome({"x": context.reference(context.publish(made) / "x")})
-
     with pytest.raises(ResourceError, match="disk is full"):
-        live(tmp_path, [step("x", fill)])
+        live(tmp_path, [step("x", fake_life.fill)])
     assert not list(workspace_in(tmp_path).artifacts.glob("*"))
 
 
@@ -307,16 +280,9 @@ def test_ctrl_c_stops_the_children_and_keeps_what_is_finished(tmp_path):
 
 
 def test_scratch_outlives_a_kill_and_not_its_step(tmp_path):
-    def twice(context):
-        mark = context.scratch / "mark"
-        if not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return Outcome(facts={"went_on": True})
-
     with pytest.raises(ResourceError):
-        live(tmp_path, [step("x", twice)])
-    assert live(tmp_path, [step("x", twice)]).outcomes["x"].facts == {"went_on": True}
+        live(tmp_path, [step("x", fake_life.second_time)])
+    assert live(tmp_path, [step("x", fake_life.second_time)]).outcomes["x"].facts == {"went_on": True}
     assert not workspace_in(tmp_path).scratch.exists()
 
 
@@ -328,4 +294,10 @@ def test_a_run_of_nothing_opens_nothing(tmp_path):
 
 def test_facts_that_are_no_json_are_refused(tmp_path):
     with pytest.raises(NoriaError, match="does not know"):
-        live(tmp_path, [step("x", lambda context: Outcome(facts={"x": float("nan")}))])
+        live(tmp_path, [step("x", fake_life.nan)])
+
+
+def test_a_parent_with_threads_starts_new_interpreters(tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(print).result()
+        assert live(tmp_path, graph(1)).outcomes["f"].facts["total"] == 9
