@@ -24,7 +24,7 @@ from noria.steps import Outcome, Step
 from noria.workspace import Workspace
 
 _FINISHED = "step.finished"
-_CHECKED_CODE = ("core", "declarations", "expressions", "sources", "contracts", "features", "plan")
+_CHECKED_CODE = ("core", "declarations", "expressions", "sources", "contracts", "ingest", "features", "plan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +276,11 @@ def _check_once(plan: Plan, workspace: Workspace) -> None:
     remembered = workspace.root / "checked"
     if remembered.is_file() and remembered.read_text(encoding="ascii") == key:
         return
-    check = functools.partial(_check, plan.project, workspace.project_file.parent)
+    known = {
+        planned.step.name.removeprefix("ingest:"): planned.outcome.facts["schema"]
+        for planned in ingests if planned.outcome is not None
+    }
+    check = functools.partial(_check, plan.project, workspace.project_file.parent, known)
     child.call(
         "checking the declarations", check,
         log=workspace.root / "logs" / "check.log", crash=workspace.root / "crashes" / "check.txt",
@@ -284,21 +288,13 @@ def _check_once(plan: Plan, workspace: Workspace) -> None:
     write_atomically(remembered, key.encode())
 
 
-def _check(project: Project, base: Path, say: Callable[[str], None]) -> None:
+def _check(project: Project, base: Path, known: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> None:
+    """Refuse features of what is not known yet; columns of sources that were never ingested are read off them."""
     from noria.features import features_of
+    from noria.ingest import schema_of
 
-    features_of(project, {source.name: _schema(source, base) for source in project.sources})
-
-
-def _schema(source: Any, base: Path) -> dict[str, Any]:
-    """The kinds of a source's columns before anything of it was ingested: as read, as typed, as derived."""
-    from noria.expressions import parse, polars_kinds
-    from noria.sources import read
-
-    schema: dict[str, Any] = polars_kinds(read(source, base).schema) | source.contract.types
-    for name, text in source.columns:
-        schema[name] = parse(text, place=f"{source.written_at}, Source '{source.name}', columns.{name}").kind(schema)
-    return schema
+    schemas = {source.name: known.get(source.name) or schema_of(source, base) for source in project.sources}
+    features_of(project, schemas)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,10 @@ def summary(plan: Plan, result: RunResult, workspace: Workspace, ledger: Ledger)
     """The lines that a run ends with. What a project has no part of is left out."""
     outcomes = result.outcomes
     said = [_head(plan, result)]
-    said += [f"{label:<11} {text}" for label, text in _parts(outcomes, plan.project.search.metric)]
-    said += [f"{'cost':<11} {_cost(plan, ledger)}"]
+    said += [f"{label:<12} {text}" for label, text in _parts(outcomes, plan.project.search.metric)]
+    said += [f"{'cost':<12} {_cost(plan, ledger)}"]
     if workspace.report.exists():
-        said += [f"{'report':<11} {workspace.report}"]
+        said += [f"{'report':<12} {workspace.report}"]
     return said if len(said) <= LINES else [*said[: LINES - 3], "…", *said[-2:]]
 
 
@@ -43,7 +44,7 @@ def _parts(outcomes: Mapping[str, Outcome], metric: str) -> Iterator[tuple[str, 
         text = f"{made['rows']:,} rows, {len(made['features'])} features, {made['unlabelled']:,} without an answer"
         yield "training set", text
     if "train" in facts:
-        yield "model", f"{facts['train']['chosen']}: {facts['train']['why']}"
+        yield "model", str(facts["train"]["why"])
     if "evaluate" in facts:
         yield "sealed test", _score(facts["evaluate"], metric)
     if "package" in facts:
@@ -76,7 +77,9 @@ def _score(facts: Mapping[str, Any], metric: str) -> str:
     )
 
 
-def _interval(form: Mapping[str, float]) -> str:
+def _interval(form: Mapping[str, float] | None) -> str:
+    if form is None:  # a score is not defined where all answers are the same
+        return "undefined"
     return f"{form['value']:.3f} [{form['low']:.3f}, {form['high']:.3f}]"
 
 
@@ -91,7 +94,20 @@ def _gates(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _rehearsal(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "rehearsal", str(facts)
+    served = f"{facts['questions']:,} questions in {facts['requests']:,} requests"
+    if facts["p50_ms"] is not None:
+        served += f", p50 {facts['p50_ms']:.2f} ms, p99 {facts['p99_ms']:.2f} ms"
+    yield "rehearsal", f"{facts['start'][:10]} to {facts['end'][:10]}: {served}"
+    raised = Counter(alarm["monitor"] for alarm in facts["alarms"])
+    yield "alarms", ", ".join(f"{count} {monitor}" for monitor, count in raised.most_common()) or "none"
+    made, cost = facts["retrainings"], facts["cost"]
+    passed = sum(bool(one["passed"]) for one in made)
+    price = f"{cost['retraining']:.4f} {cost['currency']}"
+    yield "retrainings", f"{len(made)}, {passed} passed the gates, {price}" if made else "none"
+    whole = facts["overall"]
+    if whole["difference"] is not None:
+        scores = f"{whole['score_retrained']:.3f} with retraining, {whole['score_frozen']:.3f} without"
+        yield "", f"{facts['metric']} {scores}, difference {_interval(whole['difference'])}"
 
 
 def _cost(plan: Plan, ledger: Ledger) -> str:
