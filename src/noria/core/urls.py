@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from noria.core.errors import DeclarationError
 
@@ -62,10 +62,13 @@ def redacted(url: str) -> str:
     --------
     >>> redacted("postgresql://ann:secret@db/shop?sslkey=x")
     'postgresql://***@db/shop?***'
+    >>> redacted("sqlite:////data/ledger.db")
+    'sqlite:////data/ledger.db'
     """
     if not _SCHEME.match(url):
         return url
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     netloc = f"***@{host}" if "@" in parts.netloc else host
-    return urlunsplit((parts.scheme, netloc, parts.path, "***" if parts.query else "", ""))
+    # Not urlunsplit, which drops the slashes of a scheme that it does not know: sqlite:////path.
+    return f"{parts.scheme}://{netloc}{parts.path}" + ("?***" if parts.query else "")

@@ -1,0 +1,109 @@
+"""Bootstrap: how sure a score is.
+
+Rows of one day share its weather and its jams, so they are not independent. Whole days are drawn, with replacement;
+an interval from single rows would be too narrow. Where there are too few days to draw from, rows are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noria.training.metrics import sign, weighted
+
+DAY = 86_400_000_000
+_FEWEST_DAYS = 5
+_CELLS = 1 << 21  # weights held at once: 8 MiB
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A score with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_body(self) -> dict[str, float]:
+        """As plain JSON."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Scores of two models under the same draws of the same rows.
+
+    Attributes
+    ----------
+    score, baseline, difference : Estimate, optional
+        In the direction that is maximised; None where a score is not defined, as for rows with one answer only.
+    """
+
+    score: Estimate | None
+    baseline: Estimate | None
+    difference: Estimate | None
+
+    def to_body(self) -> dict[str, Any]:
+        """As plain JSON."""
+        named = {"score": self.score, "baseline": self.baseline, "difference": self.difference}
+        return {name: None if estimate is None else estimate.to_body() for name, estimate in named.items()}
+
+
+def days_of(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The UTC day of each time, as days since 1970."""
+    return times // DAY
+
+
+def drawn_by(times: NDArray[np.int64]) -> str:
+    """What is drawn of these rows, in words: ``"30 days"`` or ``"120 rows"``."""
+    days = len(np.unique(days_of(times)))
+    return f"{days} days" if days >= _FEWEST_DAYS else f"{len(times)} rows"
+
+
+def compare(
+    metric: str,
+    labels: NDArray[np.int8],
+    probabilities: NDArray[np.float64],
+    baseline: NDArray[np.float64],
+    times: NDArray[np.int64],
+    *,
+    draws: int,
+    seed: int,
+) -> Draws:
+    """Score a model and the baseline on the same rows, and the difference, each with its 95% percentile interval."""
+    own, other = [], []
+    for weights in _weights(times, draws, seed):
+        own.append(sign(metric) * weighted(metric, labels, probabilities, weights))
+        other.append(sign(metric) * weighted(metric, labels, baseline, weights))
+    mine, theirs = np.concatenate(own), np.concatenate(other)
+    return Draws(_estimate(mine), _estimate(theirs), _estimate(mine - theirs))
+
+
+def _estimate(values: NDArray[np.float64]) -> Estimate | None:
+    """The first value with the interval of the others; draws in which the score is not defined say nothing."""
+    drawn = values[1:][np.isfinite(values[1:])]
+    if not np.isfinite(values[0]) or not len(drawn):
+        return None
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Estimate(float(values[0]), float(low), float(high))
+
+
+def _weights(times: NDArray[np.int64], draws: int, seed: int) -> Iterator[NDArray[np.float32]]:
+    """How often each row counts: first once each, then `draws` times as drawn, in batches of bounded size."""
+    rows = len(times)
+    yield np.ones((1, rows), np.float32)
+    days, groups = np.unique(days_of(times), return_inverse=True)
+    if len(days) < _FEWEST_DAYS:
+        days, groups = np.arange(rows), np.arange(rows)
+    random = np.random.default_rng(seed)
+    batch = max(1, _CELLS // rows)
+    for start in range(0, draws, batch):
+        counts = [
+            np.bincount(random.integers(len(days), size=len(days)), minlength=len(days))
+            for _ in range(min(batch, draws - start))
+        ]
+        yield np.array(counts, np.float32)[:, groups]

@@ -1,0 +1,111 @@
+"""Metrics: scores of probabilities, of one weighting of the rows or of many at once.
+
+A bootstrap is nothing but many weightings of the same rows, so every metric takes weights ``[b, n]`` and sorts once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+METRICS = ("average_precision", "roc_auc", "log_loss", "brier")
+"""The first two are better when higher, the last two when lower."""
+
+_LOWER_IS_BETTER = ("log_loss", "brier")
+_LEAST = 1e-7
+
+
+def sign(metric: str) -> int:
+    """1 where higher is better, -1 where lower is."""
+    return -1 if metric in _LOWER_IS_BETTER else 1
+
+
+def score(metric: str, labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> float:
+    """A metric of some rows, in the direction that is maximised (log loss and Brier score negated).
+
+    NaN where it is not defined: a ranking of rows that are all alike.
+
+    Examples
+    --------
+    >>> labels, probabilities = np.array([0, 1, 1], np.int8), np.array([0.2, 0.8, 0.6])
+    >>> score("average_precision", labels, probabilities), round(score("log_loss", labels, probabilities), 4)
+    (1.0, -0.319)
+    """
+    ones = np.ones((1, len(labels)), np.float32)
+    return sign(metric) * float(weighted(metric, labels, probabilities, ones)[0])
+
+
+def weighted(
+    metric: str, labels: NDArray[np.int8], probabilities: NDArray[np.float64], weights: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """A metric under b weightings, float64 ``[b]``, in its own direction.
+
+    Parameters
+    ----------
+    labels : int8 [n]
+    probabilities : float64 [n]
+    weights : float32 [b, n]
+        Whole numbers: how often each row counts.
+    """
+    if metric in _LOWER_IS_BETTER:
+        losses = _losses(metric, labels, probabilities)
+        return np.asarray((weights @ losses) / weights.sum(axis=1, dtype=np.float64), np.float64)
+    order = np.argsort(-probabilities, kind="stable")
+    ranked = probabilities[order]
+    last = np.append(ranked[1:] != ranked[:-1], True)  # rows of equal probability count as one step
+    ordered = weights[:, order]
+    positives = np.cumsum(ordered * labels[order], axis=1, dtype=np.float64)[:, last]
+    rows = np.cumsum(ordered, axis=1, dtype=np.float64)[:, last]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if metric == "average_precision":
+            return _area_of_precision(positives, rows)
+        return _area_of_ranks(positives, rows - positives)
+
+
+def _losses(metric: str, labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    if metric == "brier":
+        return np.asarray((probabilities - labels) ** 2, np.float64)
+    kept = np.clip(probabilities, _LEAST, 1 - _LEAST)
+    return np.asarray(-np.where(labels == 1, np.log(kept), np.log1p(-kept)), np.float64)
+
+
+def _area_of_precision(positives: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    steps = np.diff(positives, axis=1, prepend=0.0)
+    precision = np.divide(positives, rows, out=np.zeros_like(positives), where=rows > 0)
+    return np.asarray((steps * precision).sum(axis=1) / positives[:, -1], np.float64)
+
+
+def _area_of_ranks(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> NDArray[np.float64]:
+    steps = np.diff(positives, axis=1, prepend=0.0)
+    below = negatives[:, -1:] - negatives + np.diff(negatives, axis=1, prepend=0.0) / 2
+    return np.asarray((steps * below).sum(axis=1) / (positives[:, -1] * negatives[:, -1]), np.float64)
+
+
+def skill(metric: str, score: float, rate: float) -> float:
+    """A score on a scale where chance is 0 and perfection 1, so that periods with other rates can be compared.
+
+    Parameters
+    ----------
+    metric : str
+        What the score is of.
+    score : float
+        In the direction that is maximised: log loss negated.
+    rate : float
+        The share of positives in the scored rows.
+
+    Examples
+    --------
+    >>> round(skill("average_precision", 0.4, 0.2), 3), skill("roc_auc", 0.75, 0.2)
+    (0.25, 0.5)
+    """
+    if metric == "roc_auc":
+        return 2 * score - 1
+    if not 0 < rate < 1:
+        return math.nan
+    if metric == "average_precision":
+        return (score - rate) / (1 - rate)
+    if metric == "log_loss":
+        return 1 + score / -(rate * math.log(rate) + (1 - rate) * math.log(1 - rate))
+    return 1 + score / (rate * (1 - rate))
