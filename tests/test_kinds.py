@@ -30,7 +30,8 @@ def found() -> list[type]:
         return [deeper for child in kind.__subclasses__() for deeper in (child, *below(child))]
 
     kinds = {kind for noun in NOUNS for kind in below(noun) if kind.__module__.startswith("noria.")}
-    return sorted((kind for kind in kinds if not inspect.isabstract(kind) and not kind.__subclasses__()), key=str)
+    leaves = (kind for kind in kinds if not kind.__subclasses__() and not kind.__name__.startswith("_"))
+    return sorted(leaves, key=str)
 
 
 KINDS = found()
@@ -71,7 +72,8 @@ def test_it_is_documented_with_an_example(kind):
     documented = " ".join(inspect.getdoc(ancestor) or "" for ancestor in ancestors)
     for name in kind.model_fields:
         assert name in documented, f"parameter {name} is not documented"
-    assert doctest.DocTestParser().get_examples(doc), "an example shows how it is written"
+    makers = [inspect.getdoc(maker) or "" for maker in _makers(kind)]
+    assert any(map(doctest.DocTestParser().get_examples, [doc, *makers])), "an example shows how it is written"
 
 
 @every_kind
@@ -100,13 +102,14 @@ def test_a_value_of_a_wrong_type_is_refused(kind):
 def test_it_is_reached_from_the_top(kind):
     """What users declare is in ``noria`` itself: under its own name, or as the function that makes it."""
     room = importlib.import_module("noria." + kind.__module__.split(".")[1])
-    names = [name for name in noria.__all__ if getattr(noria, name) is kind or _makes(getattr(noria, name), kind)]
-    assert names or kind.__name__ in room.__all__
+    public = [getattr(noria, name) for name in noria.__all__]
+    assert kind in public or _makers(kind) or kind.__name__ in room.__all__
 
 
-def _makes(thing: Any, kind: type) -> bool:
-    hint = getattr(thing, "__annotations__", {}).get("return")
-    return hint is kind or hint == kind.__name__
+def _makers(kind: type) -> list[Any]:
+    """The public functions that make one."""
+    functions = [thing for name in noria.__all__ if inspect.isfunction(thing := getattr(noria, name))]
+    return [function for function in functions if function.__annotations__.get("return") in (kind, kind.__name__)]
 
 
 def test_all_cross_processes_whole(tmp_path):

@@ -12,7 +12,14 @@ OnFail = Literal["fail", "quarantine", "fix", "warn"]
 
 
 class Rule(Declaration):
-    """One thing that rows must be. Kinds and their behaviour live in `noria.contracts`, one file each."""
+    """One thing that rows must be. Kinds and their behaviour live in `noria.contracts`, one file each.
+
+    Parameters
+    ----------
+    on_fail : str
+        What becomes of a row that is not so: ``"fail"`` ends the run, ``"quarantine"`` sets the row aside with its reason,
+        ``"fix"`` mends it where the rule can, ``"warn"`` counts it and lets it pass.
+    """
 
     on_fail: OnFail = "fail"
 
