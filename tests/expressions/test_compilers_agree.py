@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from noria.core import DeclarationError
 from noria.expressions import Kind, parse, polars_kinds, to_polars, to_python, to_sql
 
 SCHEMA: dict[str, Kind] = {
@@ -95,7 +97,7 @@ FORMS: dict[str, list[str]] = {
         "({string} {compare} {string})", "({date} {compare} {date})", "({timestamp} {compare} {timestamp})", "({timestamp} {compare} {date})",
         "({interval} {compare} {interval})", "({bool} = {bool})", "({bool} <> {bool})", "({float} IS DISTINCT FROM {float})",
         "({string} IS DISTINCT FROM {string})", "({int} BETWEEN {int} AND {int})", "({float} NOT BETWEEN {float} AND {float})",
-        "({timestamp} BETWEEN {timestamp} AND {timestamp})", "({int} IN (1, -7, NULL))", "({int} NOT IN (0, 2, 60))", "({float} IN (0, 0.5, 1e308))",
+        "({timestamp} BETWEEN {timestamp} AND {timestamp})", "({int} IN (1, -7, NULL))", "({int} NOT IN (0, 2, 60))", "({float} IN (0, 0.5, 1e308))", "({float} IN (1.5, 'NaN'::float, NULL))",
         "({string} IN ('a', 'é', ''))", "({date} IN (DATE '2013-03-10', '1970-01-01'))", "({timestamp} NOT IN ('2013-03-10 07:00:00', NULL))",
         "({interval} IN (INTERVAL '1 minute'))", "({bool} IN (TRUE))", "({string} LIKE '%a_%')", r"({string} LIKE 'a\%%')", "({string} ILIKE 'É%')",
         "({string} NOT LIKE '')", "STARTS_WITH({string}, {string})", "ENDS_WITH({string}, {string})", r"REGEXP_LIKE({string}, '^N\d+[A-Z]*$')",
@@ -196,7 +198,13 @@ def agree(text: str, rows: list[dict[str, Any]], database: duckdb.DuckDBPyConnec
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), kind=st.sampled_from(sorted(FORMS)))
 def test_random_expressions_on_random_rows(data: st.DataObject, kind: str, database: duckdb.DuckDBPyConnection) -> None:
-    agree(data.draw(expressions(kind, 3)), data.draw(ROWS), database)
+    text = data.draw(expressions(kind, 3))
+    try:
+        parse(text).kind(SCHEMA)
+    except DeclarationError as error:  # a literal that is no date is refused before any row is seen
+        assume(not re.search("is not a (date|timestamp)", error.message))
+        raise
+    agree(text, data.draw(ROWS), database)
 
 
 EDGES = {
@@ -222,7 +230,7 @@ def edge_rows() -> list[dict[str, Any]]:
     for index in range(max(map(len, pairs.values()))):
         row: dict[str, Any] = {}
         for kind, (first, second) in names.items():
-            row[first], row[second] = pairs[kind][index * 7 % len(pairs[kind])] if kind != "string" else pairs[kind][index]
+            row[first], row[second] = pairs[kind][index % len(pairs[kind])]
         rows.append(row)
     return rows
 

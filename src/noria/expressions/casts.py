@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.core import UTC
 from noria.expressions.function import Form, Overload, Sql, Table
-from noria.expressions.numbers import bounded
+from noria.expressions.numbers import FITS, bounded
 from noria.expressions.polars_types import dtype_of
 from noria.expressions.sql_types import SQL_TYPES
 from noria.expressions.times import bounded_micros, within_sql
@@ -25,9 +25,7 @@ _INT = "[+-]?[0-9]+"
 _FLOAT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _NOT_FINITE = "([nN][aA][nN]|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_MOMENT = (
-    _DAY + r"([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?)?"
-)
+_MOMENT = _DAY + r"([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?)?"
 # One form for every engine's parser: 2013-01-01T05:00:00[.5]+00:00
 _NORMAL = (
     (" ", "T"),
@@ -180,8 +178,11 @@ def _truncate(x: float) -> int | None:
     return bounded(int(x)) if math.isfinite(x) else None
 
 
-_TO_INT = {"duckdb": "TRY_CAST(TRUNC({0}) AS BIGINT)", "spark": "TRY_CAST({0} AS BIGINT)",
-           "flink": "CASE WHEN {0} >= -9223372036854775808e0 AND {0} < 9223372036854775808e0 THEN CAST({0} AS BIGINT) END"}  # fmt: skip
+_TO_INT = {
+    "duckdb": "TRY_CAST(TRUNC({0}) AS BIGINT)",
+    "spark": "TRY_CAST({0} AS BIGINT)",
+    "flink": f"CASE WHEN {FITS} THEN CAST({{0}} AS BIGINT) END",
+}
 _MOMENT_TEXT = {
     "duckdb": "STRFTIME({0}, '%Y-%m-%d %H:%M:%S.%f')",
     "spark": "DATE_FORMAT({0}, 'yyyy-MM-dd HH:mm:ss.SSSSSS')",
@@ -222,7 +223,8 @@ CASTS: Table = {
         *_same("date"),
         _cast("timestamp", "date", datetime.date, lambda x: x.dt.date(), "CAST({0} AS DATE)"),
         _cast("local", "date", datetime.date, lambda x: x.dt.date(), "CAST({0} AS DATE)"),
-        _cast("string", "date", to_date, _where(_DAY, _date_polars), _guarded(_DAY, _try_cast("DATE"))),
+        _cast("string", "date", to_date, _where(_DAY, _date_polars),
+              _guarded(_DAY, lambda x: f"CASE WHEN {x} >= '0001' THEN TRY_CAST({x} AS DATE) END")),
     ),
     "CAST AS TIMESTAMP": (
         *_same("timestamp"),

@@ -1,4 +1,4 @@
-"""Tree and schema to a tree of known kinds: the overload is chosen, conversions are written out, literals are prepared."""
+"""Tree and schema to a tree of known kinds: overloads chosen, conversions written out, constants worked out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 from noria.core import DeclarationError
 from noria.expressions.casts import to_date, to_moment
+from noria.expressions.compile_python import build_python
 from noria.expressions.function import Fixed, Overload, Parameter
 from noria.expressions.functions import FUNCTIONS
 from noria.expressions.numbers import INT_MAX, INT_MIN
-from noria.expressions.tree import Apply, Call, Column, Constant, Kind, Node, Read, Type, Typed
+from noria.expressions.tree import Apply, Column, Constant, Kind, Node, Read, Type, Typed
 
 _FROM_TEXT = {"date": to_date, "timestamp": to_moment}
 
@@ -71,7 +72,14 @@ def _apply(name: str, args: tuple[Typed, ...]) -> Typed:
             literals = list(overload.prepare(*literals))
         except ValueError as error:
             raise DeclarationError(f"{_words(name)}: {error}") from None
-    return Apply(overload, tuple(values), tuple(literals))
+    applied = Apply(overload, tuple(values), tuple(literals))
+    if applied.type == "local" or not _constant(applied):
+        return applied
+    return Constant(applied.type, build_python(applied)({}))
+
+
+def _constant(node: Typed) -> bool:
+    return isinstance(node, Constant) or (isinstance(node, Apply) and all(map(_constant, node.args)))
 
 
 _FROM_LITERAL = ("CAST AS DATE", "CAST AS TIMESTAMP")
@@ -115,10 +123,17 @@ def _words(name: str) -> str:
 
 def _no_overload(name: str, args: tuple[Typed, ...]) -> DeclarationError:
     given = ", ".join(arg.type for arg in args)
-    forms = sorted({", ".join(_form(p) for p in overload.takes) + (", …" if overload.repeat else "") for overload in FUNCTIONS[name]})
+    forms = sorted(
+        {
+            ", ".join(_form(p) for p in overload.takes) + (", …" if overload.repeat else "")
+            for overload in FUNCTIONS[name]
+        }
+    )
     mend = "it takes " + " or ".join(f"({form})" for form in forms)
     if name == "CASE":
-        return DeclarationError("CASE: conditions must be bool and the values of one kind", value=given, mend="CAST the values")
+        return DeclarationError(
+            "CASE: conditions must be bool and the values of one kind", value=given, mend="CAST the values"
+        )
     if name == "CAST AS STRING" and args[0].type == "float":
         mend = "engines write floats differently: CAST(ROUND(x) AS int) first"
     elif name == "%" and "float" in given:

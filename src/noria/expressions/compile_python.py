@@ -21,7 +21,7 @@ _CLASSES: dict[Type, type] = {
 
 def compile_python(node: Typed) -> Closure:
     """A function of a row."""
-    run = _build(node)
+    run = build_python(node)
     if node.type != "interval":
         return run
 
@@ -32,7 +32,8 @@ def compile_python(node: Typed) -> Closure:
     return in_timedelta
 
 
-def _build(node: Typed) -> Closure:
+def build_python(node: Typed) -> Closure:
+    """A function of a row, with intervals as microseconds."""
     if isinstance(node, Read):
         return _read(node.name, node.type)
     if isinstance(node, Constant):
@@ -43,7 +44,7 @@ def _build(node: Typed) -> Closure:
         function = function(*node.literals)
     elif len(node.overload.takes) > len(node.args):
         function = function()  # its literals were only checked
-    args = [_build(arg) for arg in node.args]
+    args = [build_python(arg) for arg in node.args]
     return _strict(function, node, args) if node.overload.strict else _lenient(function, args)
 
 

@@ -1,11 +1,12 @@
 """Expressions as the SQL of an engine.
 
-Timestamps are UTC: DuckDB's result is a TIMESTAMP without a zone, Spark's session must be set to UTC, Flink's columns are
-TIMESTAMP. Intervals are BIGINT microseconds in columns and results, because tables have no type for them.
+Timestamps are UTC: DuckDB's result is a TIMESTAMP without a zone, Spark's session must be set to UTC, Flink's columns
+are TIMESTAMP. Intervals are BIGINT microseconds in columns and results, because tables have no type for them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -59,8 +60,8 @@ def _column(name: str, kind: Type, dialect: str) -> str:
 def _constant(kind: Type, value: Any, dialect: str) -> str:
     if kind == "null":
         return "NULL"
-    if value is None or kind in ("int", "interval", "float"):
-        return f"CAST({'NULL' if value is None else repr(value)} AS {SQL_TYPES[kind]})"
+    if value is None or kind in ("int", "interval"):
+        return f"CAST({'NULL' if value is None else value} AS {SQL_TYPES[kind]})"
     return _literal(value, dialect)
 
 
@@ -70,7 +71,10 @@ def _literal(value: Any, dialect: str) -> str:
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, float):
-        return f"CAST({value!r} AS DOUBLE)"
+        text = (
+            repr(value) if math.isfinite(value) else repr(str(value).replace("inf", "Infinity").replace("nan", "NaN"))
+        )
+        return f"CAST({text} AS DOUBLE)"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, datetime):

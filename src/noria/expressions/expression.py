@@ -59,7 +59,8 @@ class Expression:
         if typed.type == "local":
             raise DeclarationError(
                 "a local wall-clock time cannot be kept: only EXTRACT and CAST(… AS date) read it",
-                place=self.place or None, value=self.text, mend="EXTRACT(HOUR FROM … AT TIME ZONE …), or leave the time in UTC",
+                place=self.place or None, value=self.text,
+                mend="EXTRACT(HOUR FROM … AT TIME ZONE …), or leave the time in UTC",
             )  # fmt: skip
         return typed
 

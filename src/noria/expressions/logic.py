@@ -1,4 +1,4 @@
-"""The table's rows on truth, null, order and choice: SQL's three-valued logic; NaN equals itself and is above all numbers."""
+"""The table's rows on truth, null, order and choice: three-valued logic; NaN equals itself and is above all numbers."""
 
 from __future__ import annotations
 
@@ -54,6 +54,21 @@ _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+_MIRRORED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<=", "IS DISTINCT FROM": "IS DISTINCT FROM"}
+
+
+def _test_polars(name: str) -> Callable[[pl.Expr, pl.Expr], pl.Expr]:
+    """A comparison, with a literal on its right: Polars (2.1) loses rows where one on the left meets a when/then
+    that gives the same in all rows."""
+    compare: dict[str, Callable[[Any, Any], Any]] = {**_PLAIN, "IS DISTINCT FROM": lambda a, b: a.ne_missing(b)}
+
+    def build(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+        mirrored = not a.meta.root_names()
+        return compare[_MIRRORED[name]](b, a) if mirrored else compare[name](a, b)  # type: ignore[no-any-return]
+
+    return build
+
+
 def _test(name: str, kind: Type) -> Callable[[Any, Any], bool]:
     return _FLOAT[name] if kind == "float" else _PLAIN[name]
 
@@ -61,7 +76,7 @@ def _test(name: str, kind: Type) -> Callable[[Any, Any], bool]:
 def _compare(name: str) -> tuple[Overload, ...]:
     kinds = ("bool", *ORDERED) if name in ("=", "<>") else ORDERED
     return tuple(
-        Overload((kind, kind), "bool", _test(name, kind), _PLAIN[name], f"({{0}} {name} {{1}})") for kind in kinds
+        Overload((kind, kind), "bool", _test(name, kind), _test_polars(name), f"({{0}} {name} {{1}})") for kind in kinds
     )
 
 
@@ -72,7 +87,7 @@ def _distinct(kind: Type) -> Overload:
         return (a is not b) if a is None or b is None else not equal(a, b)
 
     sql = {"": "({0} IS DISTINCT FROM {1})", "spark": "(NOT ({0} <=> {1}))"}
-    return Overload((kind, kind), "bool", distinct, lambda a, b: a.ne_missing(b), sql, strict=False)
+    return Overload((kind, kind), "bool", distinct, _test_polars("IS DISTINCT FROM"), sql, strict=False)
 
 
 def _between(kind: Type) -> Overload:
@@ -84,7 +99,8 @@ def _between(kind: Type) -> Overload:
         return _and(None if low is None else less_equal(low, x), None if high is None else less_equal(x, high))
 
     return Overload(
-        (kind, kind, kind), "bool", between, lambda x, low, high: (x >= low) & (x <= high),
+        (kind, kind, kind), "bool", between,
+        lambda x, low, high: _test_polars(">=")(x, low) & _test_polars("<=")(x, high),
         "({0} BETWEEN {1} AND {2})", strict=False,
     )  # fmt: skip
 
@@ -93,6 +109,8 @@ def _in(kind: Type) -> Overload:
     def in_python(*values: Any) -> Callable[[Any], bool | None]:
         known = frozenset(value for value in values if value is not None)
         missed = None if None in values else False
+        if any(value != value for value in known):
+            return lambda x: True if x in known or x != x else missed
         return lambda x: True if x in known else missed
 
     def in_polars(x: pl.Expr, *values: Any) -> pl.Expr:
@@ -100,7 +118,7 @@ def _in(kind: Type) -> Overload:
 
         known: list[Any] = [value for value in values if value is not None]
         if not known:
-            return x.is_null() & None  # null, whatever the value
+            return pl.lit(None, dtype=pl.Boolean)
         found = pl.any_horizontal([x == value for value in known]) if kind == "timestamp" else x.is_in(known)
         return found | pl.lit(None, dtype=pl.Boolean) if None in values else found
 
@@ -120,7 +138,9 @@ def _coalesce(kind: Type) -> Overload:
 
         return pl.coalesce(*values)
 
-    return Overload((kind,), kind, _first, build, lambda *values: f"COALESCE({', '.join(values)})", strict=False, repeat=1)
+    return Overload(
+        (kind,), kind, _first, build, lambda *values: f"COALESCE({', '.join(values)})", strict=False, repeat=1
+    )
 
 
 def _nullif(kind: Type) -> Overload:
@@ -132,7 +152,7 @@ def _nullif(kind: Type) -> Overload:
     def build(a: pl.Expr, b: pl.Expr) -> pl.Expr:
         import polars as pl
 
-        return pl.when(a.ne_missing(b)).then(a)
+        return pl.when(_test_polars("IS DISTINCT FROM")(a, b)).then(a)
 
     return Overload((kind, kind), kind, nullif, build, "NULLIF({0}, {1})", strict=False)
 
@@ -162,7 +182,8 @@ def _case(kind: Type) -> Overload:
 
 
 def _extreme(kind: Type, name: str) -> Overload:
-    better = _test(">" if name == "GREATEST" else "<", kind)
+    above = ">" if name == "GREATEST" else "<"
+    better, wins = _test(above, kind), _test_polars(above)
 
     def extreme(*values: Any) -> Any:
         best = None
@@ -176,8 +197,7 @@ def _extreme(kind: Type, name: str) -> Overload:
 
         best = values[0]
         for value in values[1:]:
-            wins = best.is_null() | (value > best if name == "GREATEST" else value < best)
-            best = pl.when(wins).then(value).otherwise(best)
+            best = pl.when(best.is_null() | wins(value, best)).then(value).otherwise(best)
         return best
 
     def sql(*values: str) -> str:

@@ -1,4 +1,4 @@
-"""The table's rows on numbers and intervals. Whatever has no value is null; only float arithmetic gives infinity and NaN."""
+"""The table's rows on numbers and intervals: what has no value is null; only floats have infinity and NaN."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+FITS = "{0} >= -9223372036854775808e0 AND {0} < 9223372036854775808e0"
+"""SQL: does a float fit 64 bits?"""
 _WHOLE = 2.0**52
 """From here on, every float is a whole number."""
 
@@ -119,8 +121,10 @@ def _part_polars(micros: pl.Expr, divisor: pl.Expr) -> pl.Expr:
 
 
 def _to_bigint(value: str) -> dict[str, str]:
-    in_range = f"CASE WHEN {value} >= -9223372036854775808e0 AND {value} < 9223372036854775808e0 THEN CAST({value} AS BIGINT) END"
-    return {"": f"TRY_CAST({value} AS BIGINT)", "flink": in_range}
+    return {
+        "": f"TRY_CAST({value} AS BIGINT)",
+        "flink": f"CASE WHEN {FITS.replace('{0}', value)} THEN CAST({value} AS BIGINT) END",
+    }
 
 
 def _sqrt(x: float) -> float | None:
@@ -219,16 +223,16 @@ def _arithmetic(kind: Type) -> Table:
 
 
 def _multiplied(a: Type, b: Type, gives: Type) -> Overload:
-    return Overload((a, b), gives, lambda a, b: bounded(a * b), _wide(lambda a, b: a * b), _wide_sql("*", "TRY_MULTIPLY"))
+    return Overload(
+        (a, b), gives, lambda a, b: bounded(a * b), _wide(lambda a, b: a * b), _wide_sql("*", "TRY_MULTIPLY")
+    )
 
 
 def _scaled(first: Type, second: Type) -> Overload:
     sql = _to_bigint("ROUND(CAST({0} AS DOUBLE) * CAST({1} AS DOUBLE))")
     if first == "interval":
         return Overload((first, second), "interval", _scale, _scale_polars, sql)
-    return Overload(
-        (first, second), "interval", lambda x, n: _scale(n, x), lambda x, n: _scale_polars(n, x), sql
-    )
+    return Overload((first, second), "interval", lambda x, n: _scale(n, x), lambda x, n: _scale_polars(n, x), sql)
 
 
 _FLOATS: tuple[Type, Type] = ("float", "float")
@@ -285,7 +289,8 @@ NUMBERS: Table = {
         Overload(("int", Fixed("int")), "int", lambda: _same, _same, "{0}", prepare=_whole_digits),
         Overload(("float",), "float", round_half_away, lambda x: x.round(0, mode="half_away_from_zero"), "ROUND({0})"),
         Overload(("float", Fixed("int")), "float", _round_to, _round_polars,
-                 f"CASE WHEN ABS({{0}}) < {_WHOLE!r} THEN ROUND({{0}} * {{1}}) / {{1}} ELSE {{0}} END", prepare=_digits),
+                 f"CASE WHEN ABS({{0}}) < {_WHOLE!r} THEN ROUND({{0}} * {{1}}) / {{1}} ELSE {{0}} END",
+                 prepare=_digits),
     ),
     "FLOOR": (
         Overload(("int",), "int", _same, _same, "{0}"),

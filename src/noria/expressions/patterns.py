@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 _TOKEN = re.compile(
-    r"""(?P<escape>\\.)|(?P<open>\[\^?\]?)|(?P<group>\(\?.{0,2})|(?P<count>\{[0-9]+(?:,[0-9]*)?\})|(?P<one>.)""", re.DOTALL
+    r"""(?P<escape>\\.)|(?P<open>\[\^?\]?)|(?P<group>\(\?.{0,2})|(?P<count>\{[0-9]+(?:,[0-9]*)?\})|(?P<one>.)""",
+    re.DOTALL,
 )
 _SHORT = {"d": "0-9", "w": "0-9A-Za-z_", "s": " \\t\\n\\r\\f\\x0b"}
 _CONTROL = {"n": r"\n", "t": r"\t", "r": r"\r", "f": r"\f"}
@@ -95,10 +96,12 @@ def _character_class(pattern: str, start: int) -> tuple[str, int]:
             letter = pattern[place : place + 1]
             if letter in _SHORT:
                 made += _SHORT[letter]
-            elif letter.isalnum() and letter not in _CONTROL or not letter:
+            elif not letter or (letter.isalnum() and letter not in _CONTROL):
                 raise ValueError(f"'\\{letter}' in a character class is not understood by every engine")
             else:
-                made += _CONTROL.get(letter) or (r"\x5c" if letter == "\\" else f"\\{letter}" if letter in "[]^-&~|" else letter)
+                made += _CONTROL.get(letter) or (
+                    r"\x5c" if letter == "\\" else f"\\{letter}" if letter in "[]^-&~|" else letter
+                )
         else:
             made += letter
         place += 1

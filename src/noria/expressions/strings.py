@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from noria.expressions import patterns
 from noria.expressions.function import Fixed, Overload, Table
+from noria.expressions.tree import Type
 
 if TYPE_CHECKING:
     import polars as pl
@@ -72,14 +73,16 @@ def _checked_like(pattern: str) -> tuple[str]:
     return (pattern,)
 
 
-_TEXT = ("string",)
+_TEXT: tuple[Type] = ("string",)
 _LIKE = {"": "({0} LIKE {1} ESCAPE '\\')", "spark": "({0} LIKE {1} ESCAPE '\\\\')"}
 
 STRINGS: Table = {
     "LOWER": (Overload(_TEXT, "string", str.lower, lambda x: x.str.to_lowercase(), "LOWER({0})"),),
     "UPPER": (Overload(_TEXT, "string", str.upper, lambda x: x.str.to_uppercase(), "UPPER({0})"),),
     "TRIM": (Overload(_TEXT, "string", lambda x: x.strip(" "), lambda x: x.str.strip_chars(" "), "TRIM({0})"),),
-    "LTRIM": (Overload(_TEXT, "string", lambda x: x.lstrip(" "), lambda x: x.str.strip_chars_start(" "), "LTRIM({0})"),),
+    "LTRIM": (
+        Overload(_TEXT, "string", lambda x: x.lstrip(" "), lambda x: x.str.strip_chars_start(" "), "LTRIM({0})"),
+    ),
     "RTRIM": (Overload(_TEXT, "string", lambda x: x.rstrip(" "), lambda x: x.str.strip_chars_end(" "), "RTRIM({0})"),),
     "LENGTH": (
         Overload(_TEXT, "int", len, lambda x: x.str.len_chars().cast(int),

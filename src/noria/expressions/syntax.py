@@ -40,7 +40,7 @@ _UNITS = {
     "min": 60 * 10**6, "m": 60 * 10**6, "hour": 3600 * 10**6, "h": 3600 * 10**6, "day": 86400 * 10**6,
     "d": 86400 * 10**6, "week": 7 * 86400 * 10**6, "w": 7 * 86400 * 10**6,
 }  # fmt: skip
-_MARKS = {"safe", "coalesce", "ignore_nulls"}  # sqlglot's notes on a dialect's ways; ours are in the table
+_MARKS = {"safe", "typed", "coalesce", "ignore_nulls"}  # sqlglot's notes on a dialect's ways; ours are in the table
 _DEPTH = 100
 
 
@@ -56,6 +56,10 @@ def read(text: str) -> Node:
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
+    if re.match(r"\s*(select|with)\s", text, re.IGNORECASE):
+        raise DeclarationError(
+            "an expression has no queries; it sees one row of one source", mend="what stands after SELECT"
+        )
     if not text.strip():
         raise DeclarationError("an expression is empty", mend="a row expression, such as 'arr_delay > 15'")
     try:
@@ -85,12 +89,12 @@ def _refuse(message: str, mend: str | None = None) -> DeclarationError:
     return DeclarationError(message, mend=mend)
 
 
-def _node(node: exp.Expression, depth: int) -> Node:
+def _node(node: exp.Expr, depth: int) -> Node:
     if depth > _DEPTH:
         raise _refuse(f"an expression is nested more than {_DEPTH} deep")
     name = type(node).__name__
 
-    def sub(child: exp.Expression) -> Node:
+    def sub(child: exp.Expr) -> Node:
         return _node(child, depth + 1)
 
     if name == "Paren":
@@ -105,7 +109,7 @@ def _node(node: exp.Expression, depth: int) -> Node:
     raise _why_not(node)
 
 
-def _arguments(node: exp.Expression) -> Iterable[exp.Expression]:
+def _arguments(node: exp.Expr) -> Iterable[exp.Expr]:
     """The arguments in order; anything else that was said is refused, never ignored."""
     for key in node.arg_types:
         value = node.args.get(key)
@@ -124,17 +128,18 @@ def _negative(call: Node) -> Node:
     return call
 
 
-def _column(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _column(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     if type(node.this).__name__ == "Star":
         raise _why_not(node.this)
     if node.args.get("table") is not None:
         raise _refuse(
-            f"'{node.sql(dialect=DIALECT)}': columns stand without a table", mend=f"write {node.this.sql(dialect=DIALECT)}"
+            f"'{node.sql(dialect=DIALECT)}': columns stand without a table",
+            mend=f"write {node.this.sql(dialect=DIALECT)}",
         )
     return Column(node.name)
 
 
-def _literal(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _literal(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     if node.is_string:
         return Constant("string", node.this)
     text = str(node.this)
@@ -146,7 +151,7 @@ def _literal(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
     return Constant("float", number)
 
 
-def _is(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _is(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     what = type(node.expression).__name__
     if what not in ("Null", "Boolean"):
         raise _refuse(f"'{node.sql(dialect=DIALECT)}' is not understood", mend="IS [NOT] NULL, TRUE or FALSE")
@@ -155,7 +160,7 @@ def _is(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
     return Call("NOT", (found,)) if node.args.get("negate") else found
 
 
-def _in(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _in(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     if node.args.get("query") is not None:
         raise _why_not(node.args["query"])
     items = node.expressions
@@ -165,7 +170,7 @@ def _in(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
     return Call("NOT", (found,)) if node.args.get("negate") else found
 
 
-def _case(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _case(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     default = node.args.get("default")
     args: list[Node] = [Constant("null", None) if default is None else sub(default)]
     for branch in node.args["ifs"]:
@@ -174,7 +179,7 @@ def _case(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
     return Call("CASE", tuple(args))
 
 
-def _cast(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _cast(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     to = node.args["to"]
     kind = _TYPES.get(to.this.name if hasattr(to.this, "name") else str(to.this))
     if kind is None or to.expressions or node.args.get("format"):
@@ -184,11 +189,11 @@ def _cast(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
     return Call(f"CAST AS {kind}", (sub(node.this),))
 
 
-def _extract(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _extract(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     return Call(_with_part("EXTRACT", node.name), (sub(node.expression),))
 
 
-def _trunc(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _trunc(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     if node.args.get("zone") is not None:
         raise _refuse("DATE_TRUNC takes no time zone: it truncates in UTC")
     return Call(_with_part("DATE_TRUNC", node.args["unit"].name), (sub(node.this),))
@@ -202,14 +207,14 @@ def _with_part(function: str, part: str) -> str:
     return name
 
 
-def _trim(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _trim(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     if node.expression is not None or node.args.get("collation"):
         raise _refuse("TRIM takes away spaces only", mend="TRIM(column)")
     name = {"": "TRIM", "BOTH": "TRIM", "LEADING": "LTRIM", "TRAILING": "RTRIM"}[node.args.get("position") or ""]
     return Call(name, (sub(node.this),))
 
 
-def _interval(node: exp.Expression, sub: Callable[[Any], Node]) -> Node:
+def _interval(node: exp.Expr, sub: Callable[[Any], Node]) -> Node:
     if node.this is None or type(node.this).__name__ != "Literal":
         raise _refuse("an INTERVAL is a literal", mend="minutes * INTERVAL '1 minute'")
     unit = node.args.get("unit")
@@ -240,23 +245,38 @@ def _meant(name: str, known: list[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else "one of " + ", ".join(sorted(known))
 
 
-def _why_not(node: exp.Expression) -> DeclarationError:
+def _why_not(node: exp.Expr) -> DeclarationError:
     from sqlglot import exp
 
     name, text = type(node).__name__, node.sql(dialect=DIALECT)
     if isinstance(node, exp.Window):
-        return _refuse(f"'{text}': a window function looks at other rows; an expression sees one row", mend="an aggregate of a FeatureView")
+        return _refuse(
+            f"'{text}': a window function looks at other rows; an expression sees one row",
+            mend="an aggregate of a FeatureView",
+        )
     if isinstance(node, exp.AggFunc):
-        return _refuse(f"'{text}': an aggregate looks at many rows; an expression sees one row", mend="an aggregate of a FeatureView")
+        return _refuse(
+            f"'{text}': an aggregate looks at many rows; an expression sees one row",
+            mend="an aggregate of a FeatureView",
+        )
     if isinstance(node, (exp.Query, exp.Exists, exp.SubqueryPredicate)):
         return _refuse(f"'{text}': an expression has no subqueries; it sees one row of one source")
-    if name in ("CurrentTimestamp", "CurrentDate", "CurrentTime", "Rand", "Randn", "Uuid", "Localtime", "Localtimestamp"):
+    if name in (
+        "CurrentTimestamp",
+        "CurrentDate",
+        "CurrentTime",
+        "Rand",
+        "Randn",
+        "Uuid",
+        "Localtime",
+        "Localtimestamp",
+    ):
         return _refuse(f"'{text}' gives another answer each time; an expression depends on its row only")
     if isinstance(node, exp.Escape):
         return _refuse("LIKE has no ESCAPE: a backslash escapes", mend=r"LIKE '10\%'")
     if isinstance(node, exp.If):
         return _refuse("IF is not a function here", mend="CASE WHEN … THEN … ELSE … END")
-    if isinstance(node, exp.Anonymous) or isinstance(node, exp.Func):
+    if isinstance(node, (exp.Anonymous, exp.Func)):
         called = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
         known = [known.lower() for known in FUNCTIONS if re.fullmatch(r"[A-Z_]+", known) and known not in _NOT_CALLED]
         return _refuse(f"unknown function '{called.lower()}'", mend=_meant(called.lower(), known))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.core import UTC, to_micros
 from noria.expressions.function import Fixed, Overload, Sql, Table
+from noria.expressions.tree import Type
 
 if TYPE_CHECKING:
     import polars as pl
@@ -96,7 +97,9 @@ def _to_local_polars(moment: pl.Expr, name: str) -> pl.Expr:
     return pl.when(inside).then(moment).dt.convert_time_zone(name)
 
 
-_INSIDE = "CASE WHEN {0} BETWEEN TIMESTAMP '0001-01-02 00:00:00' AND TIMESTAMP '9999-12-30 23:59:59.999999' THEN {0} END"
+_INSIDE = (
+    "CASE WHEN {0} BETWEEN TIMESTAMP '0001-01-02 00:00:00' AND TIMESTAMP '9999-12-30 23:59:59.999999' THEN {0} END"
+)
 _LOCAL_SQL = {
     "duckdb": f"((({_INSIDE}) AT TIME ZONE 'UTC') AT TIME ZONE {{1}})",
     "spark": f"FROM_UTC_TIMESTAMP({_INSIDE}, {{1}})",
@@ -138,7 +141,7 @@ _CLOCK_PARTS: dict[str, tuple[Callable[[Any], int], Callable[[Any], pl.Expr], Sq
 }
 
 
-def _part(kind: str, part: tuple[Callable[[Any], int], Callable[[Any], pl.Expr], Sql]) -> Overload:
+def _part(kind: Type, part: tuple[Callable[[Any], int], Callable[[Any], pl.Expr], Sql]) -> Overload:
     of_python, of_polars, sql = part
 
     def build(x: pl.Expr) -> pl.Expr:
@@ -146,7 +149,7 @@ def _part(kind: str, part: tuple[Callable[[Any], int], Callable[[Any], pl.Expr],
 
         return of_polars(x).cast(pl.Int64)
 
-    return Overload((kind,), "int", of_python, build, sql)  # type: ignore[arg-type]
+    return Overload((kind,), "int", of_python, build, sql)
 
 
 def micros_of(moment: datetime) -> int:
@@ -192,7 +195,8 @@ def _truncated(unit: str) -> Callable[[datetime], datetime]:
 
 
 _POLARS_UNITS = {
-    "YEAR": "1y", "QUARTER": "1q", "MONTH": "1mo", "WEEK": "1w", "DAY": "1d", "HOUR": "1h", "MINUTE": "1m", "SECOND": "1s",
+    "YEAR": "1y", "QUARTER": "1q", "MONTH": "1mo", "WEEK": "1w", "DAY": "1d", "HOUR": "1h", "MINUTE": "1m",
+    "SECOND": "1s",
 }  # fmt: skip
 
 
