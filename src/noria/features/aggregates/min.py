@@ -1,0 +1,50 @@
+"""min: the smallest of a column's values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from noria.features.aggregates.algebra import WindowAggregate, reduced
+
+if TYPE_CHECKING:
+    from noria.features.aggregates.algebra import Floats, Ints
+
+
+class Min(WindowAggregate):
+    """The smallest value; null in an empty window.
+
+    Examples
+    --------
+    >>> min("delay", windows=["1d"]).column
+    'delay'
+    """
+
+    kind: ClassVar[str] = "min"
+    identity: ClassVar[tuple[float, ...]] = (0.0, float("inf"))
+
+    def init(self, values: Floats, times: Floats) -> Floats:
+        import numpy as np
+
+        return np.column_stack([np.ones(len(values)), values])
+
+    def reduce(self, states: Floats, starts: Ints, stops: Ints) -> Floats:
+        import numpy as np
+
+        count = reduced(np.add, states[:, 0], starts, stops, 0.0)
+        return np.column_stack([count, reduced(np.minimum, states[:, 1], starts, stops, self.identity[1])])
+
+    def merge(self, left: Floats, right: Floats) -> Floats:
+        import numpy as np
+
+        return np.column_stack([left[:, 0] + right[:, 0], np.minimum(left[:, 1], right[:, 1])])
+
+    def finalise(self, states: Floats) -> Floats:
+        import numpy as np
+
+        return np.where(states[:, 0] > 0, states[:, 1], np.nan)
+
+
+def min(column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None) -> Min:
+    """The smallest of a column's values in each window."""
+    return Min(column, windows=tuple(windows), where=where, hop=hop, name=name)

@@ -1,0 +1,138 @@
+"""The point-in-time join: the features of each row of the spine, as they were when its question was asked.
+
+For each view the events are sorted once and merged into tiles; then a window of a row is two ranges, found by binary search: the
+tiles from its tail to the last whole hop, and the events since. Views are worked out one after the other; held in memory are the
+spine's keys and times, one view's events, and the features made so far (float32).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from noria.expressions import to_polars
+from noria.features.events import Events, events_of, key_text, tiles_of
+from noria.features.views import Track, ViewPlan
+
+if TYPE_CHECKING:
+    from noria.features.aggregates.algebra import Floats, Ints
+
+
+def view_features(plan: ViewPlan, spine: pl.DataFrame, times: Ints, rows: pl.DataFrame) -> dict[str, pl.Series]:
+    """The features of one view for each row of the spine, in the spine's order.
+
+    Parameters
+    ----------
+    plan : ViewPlan
+        The view.
+    spine : DataFrame
+        Has the view's keys.
+    times : int64 array
+        When each question is asked, in microseconds.
+    rows : DataFrame
+        Of the view's source.
+    """
+    return _windowed(plan, spine, times, rows) if plan.windowed else _looked_up(plan, spine, rows)
+
+
+def _windowed(plan: ViewPlan, spine: pl.DataFrame, times: Ints, rows: pl.DataFrame) -> dict[str, pl.Series]:
+    keys = key_text(spine, plan.view.keys)
+    codes = keys.drop_nulls().unique().sort().to_frame("key").with_row_index("code")
+    asked = keys.to_frame("key").join(codes, on="key", how="left", maintain_order="left")["code"].cast(pl.Int64).fill_null(-1).to_numpy()
+    at = times - plan.view.source.lag
+    order = np.lexsort((at, asked))
+    asked, at = asked[order], at[order]
+    events = events_of(plan, rows, codes)
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    found: dict[str, pl.Series] = {}
+    for hop in plan.hops:
+        for name, values in _of_hop(plan, hop, events, asked, at):
+            found[name] = pl.Series(name, values.astype(np.float32)[back]).fill_nan(None)
+    return {one.name: found[one.name] for one in plan.windowed}
+
+
+def _of_hop(plan: ViewPlan, hop: int, events: Events, asked: Ints, at: Ints) -> list[tuple[str, Floats]]:
+    tiles = tiles_of(plan, events, hop)
+    whole = at // hop * hop
+    in_tiles, in_events = _Search(tiles), _Search(events)
+    stops = in_tiles.left(asked, whole)
+    head = in_events.left(asked, whole), in_events.left(asked, at)
+    heads: dict[int, Floats] = {}
+    starts: dict[int, Ints] = {}
+    made = []
+    for one in (one for one in plan.windowed if one.hop == hop):
+        track = plan.tracks[one.track]
+        if one.track not in heads:
+            heads[one.track] = track.kind.reduce(events.states[:, track.slice], *head)
+        if one.window not in starts:
+            starts[one.window] = in_tiles.left(asked, (at - one.window) // hop * hop)
+        made.append((one.name, _window(track, tiles, starts[one.window], stops, heads[one.track])))
+    return made
+
+
+def _window(track: Track, tiles: Events, starts: Ints, stops: Ints, head: Floats) -> Floats:
+    body = track.kind.reduce(tiles.states[:, track.slice], starts, stops)
+    return track.kind.finalise(track.kind.merge(body, head))
+
+
+class _Search:
+    """Binary search for (key, time) in rows sorted by both: the pair becomes one number."""
+
+    def __init__(self, rows: Events):
+        self._low = int(rows.times.min()) if len(rows.times) else 0
+        high = int(rows.times.max()) if len(rows.times) else 0
+        self._span = high - self._low + 2
+        keys = int(rows.codes.max()) + 1 if len(rows.codes) else 0
+        self._ranks: Ints | None = None
+        if (keys + 1) * self._span >= 2**62:
+            # Too long a time for too many keys: the times' ranks stand for them.
+            self._ranks = np.unique(rows.times)
+            self._span = len(self._ranks) + 1
+        self._rows = rows.codes * self._span + self._offset(rows.times)
+
+    def _offset(self, times: Ints) -> Ints:
+        if self._ranks is not None:
+            return np.searchsorted(self._ranks, times)
+        return np.clip(times - self._low, 0, self._span - 1)
+
+    def left(self, codes: Ints, times: Ints) -> Ints:
+        """Where the first row lies that is not before (code, time)."""
+        return np.searchsorted(self._rows, codes * self._span + self._offset(times))
+
+
+def _looked_up(plan: ViewPlan, spine: pl.DataFrame, rows: pl.DataFrame) -> dict[str, pl.Series]:
+    table = rows.select(
+        key_text(rows, plan.view.keys),
+        *(to_polars(one.expression, plan.schema).cast(pl.String if one.kind == "string" else pl.Float32).alias(one.name) for one in plan.lookups),
+    ).unique("key", keep="first", maintain_order=True)  # fmt: skip
+    joined = key_text(spine, plan.view.keys).to_frame().join(table, on="key", how="left", maintain_order="left")
+    return {one.name: joined[one.name] for one in plan.lookups}
+
+
+def training_set(
+    spine: pl.DataFrame, time: pl.Series, tables: Mapping[str, pl.DataFrame], plans: tuple[ViewPlan, ...]
+) -> dict[str, pl.Series]:
+    """The features of all views for each row of the spine.
+
+    Parameters
+    ----------
+    spine : DataFrame
+        Its rows, with the keys of all views.
+    time : Series
+        When each question is asked (timestamp); a null sees nothing.
+    tables : mapping of str to DataFrame
+        Source to its rows.
+    plans : tuple of ViewPlan
+        The views.
+    """
+    times = time.dt.epoch("us").fill_null(-(2**61)).to_numpy()
+    found: dict[str, pl.Series] = {}
+    for plan in plans:
+        found |= view_features(plan, spine, times, tables[plan.view.source.name])
+    return found
+
+

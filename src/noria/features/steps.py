@@ -1,0 +1,159 @@
+"""The steps of the features room: the training set, and the online store filled from the tables."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from noria.declarations import Project
+from noria.expressions import Kind, parse, to_polars
+from noria.lake import open_lake
+from noria.steps import Outcome, Step, StepContext
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from noria.features.catalogue import Feature
+    from noria.features.views import ViewPlan
+
+_CODE = ("expressions", "features")
+
+
+def steps(project: Project) -> tuple[Step, ...]:
+    """``training-set`` and ``materialise``, over the tables that were ingested."""
+    inputs = tuple(f"ingest:{source.name}" for source in project.sources)
+    declared = (project.spine, project.features)
+    return (
+        Step("training-set", functools.partial(make_training_set, project), declared, _CODE, inputs),
+        Step("materialise", functools.partial(_materialise, project), declared, _CODE, inputs),
+    )
+
+
+def schemas_of(inputs: Mapping[str, Outcome]) -> dict[str, dict[str, Kind]]:
+    """Source to its columns' kinds, from the outcomes of the ingest steps."""
+    return {name.removeprefix("ingest:"): dict(outcome.facts["schema"]) for name, outcome in inputs.items() if name.startswith("ingest:")}
+
+
+def tables_of(ctx_lake: str, inputs: Mapping[str, Outcome]) -> dict[str, pl.LazyFrame]:
+    """Source to its table at the version that was ingested."""
+    lake = open_lake(ctx_lake)
+    found = {}
+    for name, outcome in inputs.items():
+        if name.startswith("ingest:"):
+            table, _, version = outcome.outputs["table"].removeprefix("table:").rpartition("@")
+            found[name.removeprefix("ingest:")] = lake.read(table, int(version))
+    return found
+
+
+def make_training_set(project: Project, ctx: StepContext) -> Outcome:
+    """Write the spine with all features, and say what is in it."""
+    from noria.features.catalogue import features_of, plans_of
+
+    schemas = schemas_of(ctx.inputs)
+    features = features_of(project, schemas)
+    frame = joined(project, tables_of(ctx.workspace.lake, ctx.inputs), plans_of(project, schemas), schemas, features)
+    folder = ctx.scratch / "made"
+    folder.mkdir(exist_ok=True)
+    frame.write_parquet(folder / "training_set.parquet", compression="zstd", compression_level=1)
+    made = ctx.publish(folder)
+    labels = frame["_label"]
+    return Outcome({"set": ctx.reference(made / "training_set.parquet")}, {
+        "rows": len(frame), "labelled": len(frame) - labels.null_count(), "unlabelled": labels.null_count(), "positives": int(labels.sum()),
+        "features": [feature.to_body() for feature in features],
+    })  # fmt: skip
+
+
+def joined(
+    project: Project, tables: Mapping[str, pl.LazyFrame], plans: tuple[ViewPlan, ...], schemas: Mapping[str, Mapping[str, Kind]],
+    features: tuple[Feature, ...],
+) -> pl.DataFrame:
+    """The spine joined to all features as they were at each row's time: the training set of docs/design.md."""
+    import polars as pl
+
+    from noria.features.catalogue import known_text, request_kinds
+    from noria.features.join import training_set
+
+    spine = project.spine
+    schema = schemas[spine.source.name]
+    wanted = _columns_read(project, plans)
+    frames = {name: _collected(table, wanted.get(name)) for name, table in tables.items() if name in wanted}
+    rows = frames[spine.source.name]
+    known = known_text(project)
+    assert known is not None
+    base = rows.select(
+        "_row", _time=to_polars(parse(spine.time), schema), _known=to_polars(parse(known), schema),
+        _label=to_polars(parse(spine.label), schema).cast(pl.Int8),
+    )  # fmt: skip
+    found = training_set(rows, base["_time"], frames, plans)
+    whole = base.with_columns(list(found.values()))
+    kinds = request_kinds(project, plans, schema)
+    request = rows.select(pl.col(name) for name in kinds if name in rows.columns)
+    seen = whole.select(name for name in kinds if name in found).with_columns(pl.col(pl.Float32).cast(pl.Float64))
+    at_question = pl.concat([request, seen], how="horizontal").select(
+        to_polars(parse(text), kinds).cast(pl.String if kind == "category" else pl.Float32).alias(name)
+        for (name, text), kind in zip(spine.features, (f.kind for f in features[len(found):]), strict=True)
+    )  # fmt: skip
+    whole = whole.with_columns(at_question.get_columns())
+    return whole.select("_row", "_time", "_known", "_label", *(f.name for f in features)).sort("_time", "_row")
+
+
+def _columns_read(project: Project, plans: tuple[ViewPlan, ...]) -> dict[str, set[str] | None]:
+    """Source to the columns that any view or the spine reads of it."""
+    from noria.features.catalogue import known_text
+
+    spine = project.spine
+    texts = [spine.time, spine.label, known_text(project) or "", *(text for _, text in spine.features)]
+    found: dict[str, set[str] | None] = {
+        spine.source.name: {"_row", *spine.source.known_before, *(c for text in texts[:3] if text for c in parse(text).columns)}
+    }
+    for plan in plans:
+        columns = found.setdefault(plan.view.source.name, {"_row"})
+        assert columns is not None
+        columns |= {*plan.view.keys, *([plan.view.source.event_time] if plan.view.source.event_time else [])}
+        expressions = [*(t.column for t in plan.tracks), *(t.where for t in plan.tracks), *(one.expression for one in plan.lookups)]
+        columns |= {column for expression in expressions if expression is not None for column in expression.columns}
+    return found
+
+
+def _collected(table: pl.LazyFrame, columns: set[str] | None) -> pl.DataFrame:
+    names = table.collect_schema().names()
+    return table.select(name for name in names if columns is None or name in columns).sort("_row").collect()
+
+
+def _materialise(project: Project, ctx: StepContext) -> Outcome:
+    return materialise(project, ctx.inputs, ctx.workspace.lake, ctx.workspace.online)
+
+
+def materialise(project: Project, inputs: Mapping[str, Outcome], lake: str, online: str, until: datetime | None = None) -> Outcome:
+    """Fill an online store with what was known at a moment; by default with all that the tables hold.
+
+    Parameters
+    ----------
+    project : Project
+        Whose views.
+    inputs : mapping of str to Outcome
+        The outcomes of the ingest steps.
+    lake, online : str
+        URLs of the lake that is read and of the store that is filled.
+    until : datetime, optional
+        The moment: events that were known later are left out.
+    """
+    from noria.core import to_micros
+    from noria.features.catalogue import plans_of
+    from noria.features.online import fill
+    from noria.features.stores import open_store
+
+    tables = tables_of(lake, inputs)
+    plans = plans_of(project, schemas_of(inputs))
+    wanted = _columns_read(project, plans)
+    store = open_store(online)
+    facts: dict[str, Any] = {}
+    try:
+        for plan in plans:
+            rows = _collected(tables[plan.view.source.name], wanted[plan.view.source.name])
+            facts[plan.view.name] = fill(plan, rows, store, None if until is None else to_micros(until))
+    finally:
+        store.close()
+    return Outcome({}, {"entities": facts})
