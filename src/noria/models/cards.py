@@ -65,8 +65,8 @@ def _data(project: Project, trained: Mapping[str, Any], evaluated: Mapping[str, 
     known = f", answers known {duration_text(source.lag)} after the event" if source.lag else ""
     return (
         "## Data\n\n"
-        f"Rows of `{source.name}` ({redacted(source.url)}){known}. A row belongs to a part by the time of its question, "
-        "and only if its answer was known by the part's end.\n\n"
+        f"Rows of `{source.name}` ({redacted(source.url)}){known}. A row belongs to a part by the time of its "
+        "question, and only if its answer was known by the part's end.\n\n"
         f"| part | from | until | rows | positive |\n|---|---|---|---:|---:|\n{table}"
     )
 
@@ -81,7 +81,8 @@ def _scores(evaluated: Mapping[str, Any]) -> str:
     return (
         "## Scores on the sealed test\n\n"
         f"95% intervals from {drawn['draws']:,} bootstrap draws of {drawn['of']}. "
-        f"In {evaluated['metric'].replace('_', ' ')} better than the baseline by {_interval(evaluated['difference'])}.\n\n"
+        f"{evaluated['metric'].replace('_', ' ').capitalize()} is better than the baseline's by "
+        f"{_interval(evaluated['difference'])}.\n\n"
         f"| metric | model | baseline |\n|---|---:|---:|\n{table}"
     )
 
@@ -102,8 +103,8 @@ def _calibration(trained: Mapping[str, Any], evaluated: Mapping[str, Any]) -> st
     )
     return (
         "## Calibration\n\n"
-        f"Way: {trained['calibration']['way']}, fitted to the validation rows. Expected calibration error on the sealed "
-        f"test: {evaluated['calibration']['ece']:.4f}.\n\n| rows | predicted | came true |\n|---:|---:|---:|\n{table}"
+        f"Way: {trained['calibration']['way']}, fitted to the validation rows. Expected calibration error on the "
+        f"sealed test: {evaluated['calibration']['ece']:.4f}.\n\n| rows | predicted | came true |\n|---:|---:|---:|\n{table}"
     )
 
 

@@ -53,7 +53,7 @@ def register(
     run = _run(client, experiment, version)
     if run is None:
         run = _new_run(client, experiment, version, _tags(project, trained, packaged), trained, evaluated)
-    number = _model_version(client, name, version) or _new_version(client, name, version, run, folder, trained)
+    number = _model_version(client, name, version) or _new_version(client, name, version, run, folder)
     return {"version": version, "registry": redacted(url), "run": run, "model_version": number}
 
 
@@ -164,7 +164,7 @@ def _model_version(client: Any, name: str, version: str) -> str | None:
     return next((str(each.version) for each in found if each.tags.get(_VERSION_TAG) == version), None)
 
 
-def _new_version(client: Any, name: str, version: str, run: str, folder: Path, trained: Mapping[str, Any]) -> str:
+def _new_version(client: Any, name: str, version: str, run: str, folder: Path) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -176,11 +176,6 @@ def _new_version(client: Any, name: str, version: str, run: str, folder: Path, t
         source=folder.absolute().as_uri(),
         run_id=run,
         tags={_VERSION_TAG: version},
-        description=(folder / "card.md").read_text(encoding="utf-8")[:_LONGEST_CARD]
-        if (folder / "card.md").exists()
-        else trained["why"],
+        description=(folder / "card.md").read_text(encoding="utf-8")[:_LONGEST_CARD],
     )
     return str(made.version)
-
-
-_LONGEST_CARD = 5000
