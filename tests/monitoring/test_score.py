@@ -44,12 +44,21 @@ def test_skill_is_zero_by_chance_and_one_when_perfect(metric):
 def test_resamples_are_paired_and_repeatable():
     rng = np.random.default_rng(0)
     labels = (rng.random(500) < 0.3).astype(np.float64)
-    scores = rng.random(500)
-    found, shares = resampled("roc_auc", labels, (scores, scores), resamples=50)
+    scores, times = rng.random(500), np.arange(500)
+    found, shares = resampled("roc_auc", labels, (scores, scores), times, resamples=50)
     assert (found[0] == found[1]).all()
     assert found.shape == (2, 50)
-    again, _ = resampled("roc_auc", labels, (scores, scores), resamples=50)
+    again, _ = resampled("roc_auc", labels, (scores, scores), times, resamples=50)
     assert (found == again).all()
     assert abs(shares.mean() - labels.mean()) < 0.02
     low, high = interval(found[0])
     assert low < score("roc_auc", labels, scores)[0] < high
+
+
+def test_whole_days_are_drawn_where_there_are_enough():
+    rng = np.random.default_rng(0)
+    day = np.repeat(np.arange(10), 100)
+    labels = (rng.random(1000) < np.where(day % 2, 0.6, 0.1)).astype(np.float64)  # good days and bad days
+    _, by_day = resampled("log_loss", labels, (np.full(1000, 0.3),), day * 86_400_000_000)
+    _, by_row = resampled("log_loss", labels, (np.full(1000, 0.3),), day)
+    assert by_day.std() > 3 * by_row.std()

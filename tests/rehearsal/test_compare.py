@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from noria.rehearsal.canary import decide
+from noria.rehearsal.canary import Arm, decide
 from noria.rehearsal.compare import compare
 
 DAY = 86_400_000_000
@@ -12,6 +12,10 @@ def asked(rows=4000, days=4, seed=0):
     labels = (rng.random(rows) < 0.3).astype(np.float64)
     good = np.clip(0.3 + 0.4 * (labels - 0.3) + 0.2 * rng.normal(size=rows), 0, 1)
     return np.sort(rng.integers(0, days * DAY, rows)), labels, good, rng.random(rows)
+
+
+def arm(labels, scores):
+    return Arm(np.arange(len(labels)), labels, scores)
 
 
 def test_days_add_up_to_the_period():
@@ -40,7 +44,7 @@ def test_a_day_without_positives_has_no_score():
 
 def test_a_canary_that_is_surely_worse_is_rolled_back():
     _, labels, good, bad = asked()
-    verdict = decide("roc_auc", (labels[:3000], good[:3000]), (labels[3000:], bad[3000:]))
+    verdict = decide("roc_auc", arm(labels[:3000], good[:3000]), arm(labels[3000:], bad[3000:]))
     assert not verdict.promote
     assert verdict.facts["difference"]["high"] < 0
     assert "surely worse" in verdict.text
@@ -48,12 +52,12 @@ def test_a_canary_that_is_surely_worse_is_rolled_back():
 
 def test_a_canary_that_is_alike_goes_on():
     _, labels, good, _ = asked()
-    assert decide("roc_auc", (labels[:3600], good[:3600]), (labels[3600:], good[3600:])).promote
+    assert decide("roc_auc", arm(labels[:3600], good[:3600]), arm(labels[3600:], good[3600:])).promote
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_nothing_known_speaks_against_nobody(rows):
     _, labels, good, _ = asked()
-    verdict = decide("roc_auc", (labels, good), (labels[:rows], good[:rows]))
+    verdict = decide("roc_auc", arm(labels, good), arm(labels[:rows], good[:rows]))
     assert verdict.promote
     assert verdict.facts["rows"]["challenger"] == rows

@@ -38,11 +38,11 @@ class Performance(Watch):
         import numpy as np
 
         known = ~np.isnan(window.labels)
-        labels, scores = window.labels[known], window.scores[known]
+        labels, scores, times = window.labels[known], window.scores[known], window.times[known]
         if len(labels) < self.rows or labels.min() == labels.max():
             return None
         value = score(window.metric, labels, scores)
-        resamples, shares = resampled(window.metric, labels, (scores,))
+        resamples, shares = resampled(window.metric, labels, (scores,), times)
         if self.retrain_below is not None:
             name, found, drawn, limit = window.metric, value, resamples[0], self.retrain_below
         else:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_DAY = 86_400_000_000
+_FEWEST_DAYS = 5
 _CELLS = 2_000_000  # of one chunk of bootstrap weights: 16 MB
 
 
@@ -88,9 +90,18 @@ def skill(metric: str, value: Floats, positive: Floats) -> Floats:
 
 
 def resampled(
-    metric: str, labels: Floats, scores: tuple[Floats, ...], *, resamples: int = 500, seed: int = 0
+    metric: str, labels: Floats, scores: tuple[Floats, ...], times: NDArray[np.int64], *, resamples: int = 500, seed: int = 0
 ) -> tuple[Floats, Floats]:
     """Scores of several predictions of the same rows over bootstrap resamples of these rows (paired).
+
+    Rows of one day share its weather, so whole days are drawn; where there are fewer than five, single rows are.
+
+    Parameters
+    ----------
+    metric, labels, scores
+        As in `score`, with several predictions.
+    times : array of int64, [N]
+        When each row was asked: microseconds since 1970-01-01 UTC.
 
     Returns
     -------
@@ -102,16 +113,20 @@ def resampled(
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    size = len(labels)
-    chunk = max(1, _CELLS // max(size, 1))
+    days, group = np.unique(times // _DAY, return_inverse=True)
+    if len(days) < _FEWEST_DAYS:
+        days, group = np.arange(len(times)), np.arange(len(times))
+    size = len(days)
+    chunk = max(1, _CELLS // max(len(labels), 1))
     found: list[Floats] = []
     shares: list[Floats] = []
     for start in range(0, resamples, chunk):
         count = min(chunk, resamples - start)
         drawn = rng.integers(0, size, (count, size)) + np.arange(count)[:, None] * size
-        weights = np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size).astype(np.float64)
+        counts = np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size)
+        weights = counts.astype(np.float64)[:, group]
         found.append(np.stack([score(metric, labels, one, weights) for one in scores]))
-        shares.append(weights @ labels / size)
+        shares.append(weights @ labels / weights.sum(axis=1))
     return np.concatenate(found, axis=1), np.concatenate(shares)
 
 

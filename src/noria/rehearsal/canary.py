@@ -15,6 +15,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Arm:
+    """The requests that a version got and whose answers are known.
+
+    Attributes
+    ----------
+    times : array of int64, [N]
+        Microseconds since 1970-01-01 UTC.
+    labels, scores : array of float64, [N]
+        Answers and probabilities.
+    """
+
+    times: NDArray[np.int64]
+    labels: Floats
+    scores: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the canary says.
 
@@ -33,7 +50,7 @@ class Verdict:
     facts: dict[str, Any]
 
 
-def decide(metric: str, champion: tuple[Floats, Floats], challenger: tuple[Floats, Floats]) -> Verdict:
+def decide(metric: str, champion: Arm, challenger: Arm) -> Verdict:
     """Compare two arms: the new version is rolled back where it is surely worse.
 
     It has passed its gates, so nothing more has to be proven; the canary looks for what gates cannot see.
@@ -42,15 +59,17 @@ def decide(metric: str, champion: tuple[Floats, Floats], challenger: tuple[Float
     ----------
     metric : str
         As in `noria.monitoring.score`.
-    champion, challenger : (array of float64 [N], array of float64 [N])
-        Known answers and probabilities of the requests that each version got.
+    champion, challenger : Arm
+        The requests that each version got.
     """
-    rows = {"champion": len(champion[0]), "challenger": len(challenger[0])}
-    if any(not 0 < labels.sum() < len(labels) for labels, _ in (champion, challenger)):
+    rows = {"champion": len(champion.labels), "challenger": len(challenger.labels)}
+    if any(not 0 < arm.labels.sum() < len(arm.labels) for arm in (champion, challenger)):
         return Verdict(True, "too few answers are known to speak against it", {"rows": rows})
-    scores = [float(score(metric, *arm)[0]) for arm in (champion, challenger)]
-    drawn = [resampled(metric, labels, (values,), seed=seed)[0][0]
-             for seed, (labels, values) in enumerate((champion, challenger))]  # fmt: skip
+    scores = [float(score(metric, arm.labels, arm.scores)[0]) for arm in (champion, challenger)]
+    drawn = [
+        resampled(metric, arm.labels, (arm.scores,), arm.times, seed=seed)[0][0]
+        for seed, arm in enumerate((champion, challenger))
+    ]
     low, high = interval(drawn[1] - drawn[0])
     facts = {
         "rows": rows, "champion": scores[0], "challenger": scores[1],

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_RESAMPLES = 300
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 
 
@@ -42,14 +43,14 @@ def compare(metric: str, times: NDArray[np.int64], labels: Floats, frozen: Float
 
     day = times // _DAY
     days = [
-        {"day": from_micros(int(one) * _DAY).date().isoformat(), **_scores(metric, day == one, labels, frozen, live)}
+        {"day": from_micros(int(one) * _DAY).date().isoformat(), **_scores(metric, day == one, times, labels, frozen, live)}
         for one in np.unique(day)
     ]
-    return {"overall": _scores(metric, np.ones(len(times), bool), labels, frozen, live, resamples=500), "days": days}
+    return {"overall": _scores(metric, np.ones(len(times), bool), times, labels, frozen, live), "days": days}
 
 
 def _scores(
-    metric: str, part: NDArray[np.bool_], labels: Floats, frozen: Floats, live: Floats, resamples: int = 200
+    metric: str, part: NDArray[np.bool_], times: NDArray[np.int64], labels: Floats, frozen: Floats, live: Floats
 ) -> dict[str, Any]:
     import numpy as np
 
@@ -60,7 +61,7 @@ def _scores(
     if not 0 < y.sum() < len(y):
         return {**facts, "score_frozen": None, "score_retrained": None, "difference": None}
     before, after = float(score(metric, y, old)[0]), float(score(metric, y, new)[0])
-    drawn, _ = resampled(metric, y, (old, new), resamples=resamples)
+    drawn, _ = resampled(metric, y, (old, new), times[part], resamples=_RESAMPLES)
     low, high = interval(drawn[1] - drawn[0])
     difference = {"value": after - before, "low": low, "high": high}
     return {**facts, "score_frozen": before, "score_retrained": after, "difference": difference}
