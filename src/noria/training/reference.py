@@ -1,7 +1,7 @@
 """Reference: what features and scores looked like on the validation rows, for monitors to compare with.
 
-Numbers: ``{"edges": [e0, …, ek], "counts": [c1, …, ck], "nulls": n}``; a bin holds what is at least its lower edge and less
-than its upper one, and what lies beyond falls into the first or last.
+Numbers: ``{"edges": [e0, …, ek], "counts": [c1, …, ck], "nulls": n}``; a bin holds what is at least its lower edge and
+less than its upper one, and what lies beyond falls into the first or last.
 Categories: ``{"values": […], "counts": […], "other": n, "nulls": n}``.
 """
 

@@ -95,7 +95,7 @@ def _standard(
 
 
 def _design(rows: Rows, vocabulary: Vocabulary, mean: NDArray[np.float64], scale: NDArray[np.float64]) -> Any:
-    """The sparse design matrix: a number has one entry, in its own column or in the one that says that it is missing."""
+    """The sparse design matrix: a number has one entry, in its own column or in the one for what is missing."""
     import numpy as np
     from scipy.sparse import csr_matrix
 

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+
+from noria.training.bootstrap import DAY, compare, drawn_by
+
+
+def _rows(days: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    times = np.repeat(np.arange(days), 50) * DAY + 7
+    labels = (random.random(len(times)) < 0.3).astype(np.int8)
+    return labels, np.clip(0.3 + 0.3 * labels + random.normal(0, 0.2, len(times)), 0.01, 0.99), times
+
+
+def test_the_same_seed_draws_the_same_interval_and_it_holds_the_value() -> None:
+    labels, guessed, times = _rows(30)
+    flat = np.full(len(labels), 0.3)
+    one = compare("average_precision", labels, guessed, flat, times, draws=300, seed=1)
+    assert one == compare("average_precision", labels, guessed, flat, times, draws=300, seed=1)
+    assert one.score is not None
+    assert one.difference is not None
+    assert one.score.low < one.score.value < one.score.high
+    assert one.difference.low > 0
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    labels, guessed, times = _rows(10)
+    same = compare("roc_auc", labels, guessed, guessed, times, draws=50, seed=0).difference
+    assert same is not None
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_log_loss_is_negated_so_that_a_better_model_has_a_positive_difference() -> None:
+    labels, guessed, times = _rows(10)
+    found = compare("log_loss", labels, guessed, np.full(len(labels), 0.01), times, draws=50, seed=0)
+    assert found.score is not None
+    assert found.difference is not None
+    assert found.score.value < 0 < found.difference.low
+
+
+def test_rows_with_one_answer_have_no_ranking() -> None:
+    _, guessed, times = _rows(10)
+    found = compare("roc_auc", np.zeros(len(times), np.int8), guessed, guessed, times, draws=20, seed=0)
+    assert found.score is None
+
+
+def test_days_that_resemble_themselves_widen_the_interval() -> None:
+    # Every row of a day has the same answer, so 20 days are 20 facts and not 1,000.
+    times = np.repeat(np.arange(20), 50) * DAY
+    labels = np.repeat(np.arange(20) % 2, 50).astype(np.int8)
+    guessed = np.full(len(times), 0.5)
+    by_day = compare("average_precision", labels, guessed, guessed, times, draws=400, seed=0).score
+    one_day = compare("average_precision", labels, guessed, guessed, np.zeros_like(times), draws=400, seed=0).score
+    assert by_day is not None
+    assert one_day is not None
+    assert by_day.high - by_day.low > 3 * (one_day.high - one_day.low)
+    assert (drawn_by(times), drawn_by(np.zeros_like(times))) == ("20 days", "1000 rows")
