@@ -15,6 +15,7 @@ ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 def all_sorted(names):
     """Constants, then classes, then functions, each in order: what ruff calls isort style."""
+
     def rank(name):
         return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2), name
 
@@ -52,8 +53,10 @@ def test_a_room_uses_others_only_through_what_they_export():
     for file in sorted(PACKAGE.rglob("*.py")):
         here = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
-                [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else ([node.module] if isinstance(node, ast.ImportFrom) and node.module else [])
             )
             for parts in (name.split(".") for name in names):
                 if parts[0] == "noria" and len(parts) > 2 and parts[1] != here and tuple(parts) not in LIGHT_DOORS:

@@ -6,9 +6,28 @@ import sys
 import pytest
 
 HEAVY = (
-    "numpy", "polars", "pyarrow", "pandas", "scipy", "sklearn", "lightgbm", "optuna", "mlflow", "deltalake", "onnx",
-    "onnxruntime", "skl2onnx", "onnxmltools", "sqlglot", "sqlalchemy", "granian", "lmdb", "duckdb", "jinja2",
-    "cryptography", "prometheus_client",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "lightgbm",
+    "optuna",
+    "mlflow",
+    "deltalake",
+    "onnx",
+    "onnxruntime",
+    "skl2onnx",
+    "onnxmltools",
+    "sqlglot",
+    "sqlalchemy",
+    "granian",
+    "lmdb",
+    "duckdb",
+    "jinja2",
+    "cryptography",
+    "prometheus_client",
 )
 
 

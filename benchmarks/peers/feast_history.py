@@ -28,7 +28,10 @@ with tempfile.TemporaryDirectory() as folder:
     origin = Entity(name="origin", join_keys=["origin"], value_type=ValueType.STRING)
     source = FileSource(path=str(Path(events).resolve()), timestamp_field="event_timestamp")
     view = FeatureView(
-        name="weather", entities=[origin], ttl=timedelta(hours=3), source=source,
+        name="weather",
+        entities=[origin],
+        ttl=timedelta(hours=3),
+        source=source,
         schema=[Field(name=name, dtype=Float64) for name in columns],
     )
     store.apply([origin, view])

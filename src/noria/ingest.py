@@ -41,7 +41,11 @@ def _step(source: Source, base: Path, names: set[str]) -> Step:
     referred = tuple(dict.fromkeys(rule.to for rule in source.contract.rules if isinstance(rule, Refers)))
     for name in referred:
         if name not in names:
-            raise source.refuse("a rule refers to a source that the project does not have", value=name, mend="one of " + ", ".join(sorted(names)))
+            raise source.refuse(
+                "a rule refers to a source that the project does not have",
+                value=name,
+                mend="one of " + ", ".join(sorted(names)),
+            )
     found = fingerprint(source, base)
     return Step(
         name=f"ingest:{source.name}", function=functools.partial(ingest, source, base), declaration=source, code=_CODE,
@@ -65,13 +69,19 @@ def prepared(source: Source, raw: pl.DataFrame) -> pl.DataFrame:
     kinds = polars_kinds(frame.schema)
     for name, text in source.columns:
         if name in kinds:
-            raise source.refuse("a derived column has the name of one that is there", field=f"columns.{name}", value=name)
+            raise source.refuse(
+                "a derived column has the name of one that is there", field=f"columns.{name}", value=name
+            )
         derived = parse(text, place=f"{source.written_at}, Source '{source.name}', columns.{name}")
         frame = frame.with_columns(to_polars(derived, kinds).alias(name))
         kinds[name] = derived.kind(kinds)
     if source.event_time is not None and kinds.get(source.event_time) not in ("timestamp", "null"):
-        raise source.refuse("the event time is not a timestamp", field="event_time", value=f"{source.event_time}: {kinds.get(source.event_time)}",
-                            mend="derive one in columns=…, or give its type in the contract")
+        raise source.refuse(
+            "the event time is not a timestamp",
+            field="event_time",
+            value=f"{source.event_time}: {kinds.get(source.event_time)}",
+            mend="derive one in columns=…, or give its type in the contract",
+        )
     return frame
 
 
@@ -80,7 +90,9 @@ def _table(ctx: StepContext, step: str) -> pl.DataFrame:
     key = ctx.inputs[step].facts["key"]
     lazy = open_lake(ctx.workspace.lake).read(name, int(version))
     # The first column is what rules refer to by default: the source's key.
-    return (lazy.select(*key, *[c for c in lazy.collect_schema().names() if c not in key]) if key else lazy.drop("_row")).collect()
+    return (
+        lazy.select(*key, *[c for c in lazy.collect_schema().names() if c not in key]) if key else lazy.drop("_row")
+    ).collect()
 
 
 def _committed(source: Source, checked: Checked, rows: int, workspace: Workspace, key: str) -> Outcome:
@@ -127,7 +139,9 @@ def replay(workspace: Workspace, project: Project, name: str) -> dict[str, int]:
 
     source = next((source for source in project.sources if source.name == name), None)
     if source is None:
-        raise DeclarationError("no such source", value=name, mend="one of " + ", ".join(source.name for source in project.sources))
+        raise DeclarationError(
+            "no such source", value=name, mend="one of " + ", ".join(source.name for source in project.sources)
+        )
     lake = open_lake(workspace.lake)
     apart = lake.read(f"{name}__quarantine").collect()
     whole = pl.concat([lake.read(name).collect(), apart.drop("_reasons")], how="vertical_relaxed").sort("_row")
@@ -136,7 +150,11 @@ def replay(workspace: Workspace, project: Project, name: str) -> dict[str, int]:
     if len(checked.quarantined) < len(apart):
         lake.write(name, checked.kept, step_key=key)
         lake.write(f"{name}__quarantine", checked.quarantined, step_key=key)
-    return {"replayed": len(apart) - len(checked.quarantined), "kept": len(checked.kept), "quarantined": len(checked.quarantined)}
+    return {
+        "replayed": len(apart) - len(checked.quarantined),
+        "kept": len(checked.kept),
+        "quarantined": len(checked.quarantined),
+    }
 
 
 def _references(lake: Any, project: Project, source: Source) -> Mapping[str, pl.DataFrame]:

@@ -278,12 +278,15 @@ def _check_once(plan: Plan, workspace: Workspace) -> None:
         return
     known = {
         planned.step.name.removeprefix("ingest:"): planned.outcome.facts["schema"]
-        for planned in ingests if planned.outcome is not None
+        for planned in ingests
+        if planned.outcome is not None
     }
     check = functools.partial(_check, plan.project, workspace.project_file.parent, known)
     child.call(
-        "checking the declarations", check,
-        log=workspace.root / "logs" / "check.log", crash=workspace.root / "crashes" / "check.txt",
+        "checking the declarations",
+        check,
+        log=workspace.root / "logs" / "check.log",
+        crash=workspace.root / "crashes" / "check.txt",
     )
     write_atomically(remembered, key.encode())
 

@@ -38,7 +38,16 @@ FIRST_PAUSE = 1.0
 
 _TICK = 0.2
 _VERSIONS = (
-    "noria", "polars", "deltalake", "numpy", "scikit-learn", "lightgbm", "optuna", "onnx", "onnxruntime", "mlflow",
+    "noria",
+    "polars",
+    "deltalake",
+    "numpy",
+    "scikit-learn",
+    "lightgbm",
+    "optuna",
+    "onnx",
+    "onnxruntime",
+    "mlflow",
 )
 
 _NOUNS = ("spine", "features", "search", "gates", "endpoint", "monitors", "rehearsal", "team")
@@ -194,7 +203,8 @@ class _Execution:
         free = _cores() - len(self.running)
         now = time.monotonic()
         ready = (
-            name for name, planned in waiting.items()
+            name
+            for name, planned in waiting.items()
             if all(other in self.outcomes for other in planned.step.inputs) and self.not_before.get(name, 0.0) <= now
         )
         return [name for name, _ in zip(ready, range(free), strict=False)]
@@ -205,7 +215,8 @@ class _Execution:
         work = functools.partial(_work, planned, self.workspace, inputs, self.run, self.clock)
         file = step.name.replace(":", "-")
         self.running[step.name] = start(
-            f"step {step.name}", work,
+            f"step {step.name}",
+            work,
             log=self.workspace.root / "logs" / f"{file}.log",
             crash=self.workspace.root / "crashes" / f"{self.run}-{file}.txt",
         )
@@ -260,8 +271,12 @@ class _Execution:
             "outcome": asdict(_without_events(outcome)),
         }
         return {
-            "after": _newest(self.ledger), "run": self.run, "step": step.name, "inputs": inputs,
-            "events": outcome.facts.get("events", []), "body": body,
+            "after": _newest(self.ledger),
+            "run": self.run,
+            "step": step.name,
+            "inputs": inputs,
+            "events": outcome.facts.get("events", []),
+            "body": body,
         }
 
     def _pause(self, name: str, error: TransientError) -> None:
@@ -274,8 +289,11 @@ class _Execution:
         assert error is not None
         self.broken = self.broken or planned.step.name
         body: dict[str, Any] = {
-            "key": planned.key, "tries": self.tries[planned.step.name],
-            "error": str(error), "type": type(error).__name__, "exit": error.exit_code,
+            "key": planned.key,
+            "tries": self.tries[planned.step.name],
+            "error": str(error),
+            "type": type(error).__name__,
+            "exit": error.exit_code,
         }
         if ended.meters is not None:
             price = self.prices.price(ended.meters)
@@ -312,8 +330,11 @@ def _tell(ledger: Ledger, pending: Mapping[str, Any]) -> None:
     for n, event in enumerate(pending["events"]):
         if (event["kind"], key, n) not in told:
             ledger.append(
-                event["kind"], event["subject"], run=run,
-                inputs=tuple(event.get("inputs", ())), outputs=tuple(event.get("outputs", ())),
+                event["kind"],
+                event["subject"],
+                run=run,
+                inputs=tuple(event.get("inputs", ())),
+                outputs=tuple(event.get("outputs", ())),
                 body={**event.get("body", {}), "step": step, "key": key, "n": n},
             )
     if ("step.finished", key, None) not in told:
@@ -373,7 +394,11 @@ def _commit(folder: Path) -> dict[str, Any]:
     def git(*words: str) -> str:
         done = subprocess.run(
             ["git", "-C", str(folder), *words],
-            capture_output=True, text=True, check=True, timeout=10, stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+            stdin=subprocess.DEVNULL,
         )
         return done.stdout.strip()
 

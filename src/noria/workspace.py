@@ -95,7 +95,9 @@ class Workspace:
                 except BlockingIOError:
                     if time.monotonic() >= deadline:
                         raise BusyError(
-                            "another process is using the workspace", place=str(self.root), value=_holder(self.root),
+                            "another process is using the workspace",
+                            place=str(self.root),
+                            value=_holder(self.root),
                             mend="wait for it to end, or run with --wait SECONDS",
                         ) from None
                     time.sleep(0.1)
@@ -126,8 +128,10 @@ def workspace_of(place: str | Path | None = None) -> Workspace:
     settings = read_settings(project_file.parent).get("workspace", {})
     if not isinstance(settings, dict) or (unknown := set(settings) - {"root", *_PARTS}):
         raise DeclarationError(
-            "noria.toml, [workspace]: unknown part", place=str(project_file.parent / "noria.toml"),
-            value=sorted(unknown) if isinstance(settings, dict) else settings, mend="one of root, " + ", ".join(_PARTS),
+            "noria.toml, [workspace]: unknown part",
+            place=str(project_file.parent / "noria.toml"),
+            value=sorted(unknown) if isinstance(settings, dict) else settings,
+            mend="one of root, " + ", ".join(_PARTS),
         )
     root = Path(os.environ.get("NORIA_WORKSPACE") or settings.get("root", ".noria"))
     root = root if root.is_absolute() else project_file.parent / root
@@ -139,5 +143,3 @@ def workspace_of(place: str | Path | None = None) -> Workspace:
     }
     urls |= {part: str(url) for part, url in settings.items() if part != "root"}
     return Workspace(root=root, project_file=project_file, **urls)
-
-

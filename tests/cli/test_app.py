@@ -11,8 +11,11 @@ from noria.core import BusyError, DataError
 
 def noria(*arguments, **given):
     return subprocess.run(
-        [sys.executable, "-c", "from noria.cli import main; main()", *arguments], capture_output=True, text=True,
-        check=False, **given,
+        [sys.executable, "-c", "from noria.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        **given,
     )
 
 
@@ -43,11 +46,14 @@ def test_no_project_is_2_and_says_how_to_make_one(tmp_path):
     assert "noria init NAME" in done.stderr
 
 
-@pytest.mark.parametrize(("error", "code", "said"), [
-    (DataError("no rows", place="a.csv", mend="add some"), 3, "noria: no rows\n  at:   a.csv\n  mend: add some\n"),
-    (BusyError("held"), 7, "noria: held\n"),
-    (OSError(errno.ENOSPC, "No space left on device", "/x"), 8, "noria: the disk is full\n"),
-])
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (DataError("no rows", place="a.csv", mend="add some"), 3, "noria: no rows\n  at:   a.csv\n  mend: add some\n"),
+        (BusyError("held"), 7, "noria: held\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 8, "noria: the disk is full\n"),
+    ],
+)
 def test_an_error_is_its_words_and_its_code(monkeypatch, capsys, error, code, said):
     def broken(arguments):
         raise error

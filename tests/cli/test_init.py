@@ -16,7 +16,12 @@ def test_it_makes_the_same_project_everywhere(tmp_path):
     one, two = make_project(tmp_path / "a" / "parcels"), make_project(tmp_path / "b" / "parcels")
     assert files(one) == files(two)
     assert {str(path) for path in files(one)} == {
-        "project.py", "noria.toml", ".gitignore", "tests/test_project.py", "data/couriers.csv", "data/parcels.csv"
+        "project.py",
+        "noria.toml",
+        ".gitignore",
+        "tests/test_project.py",
+        "data/couriers.csv",
+        "data/parcels.csv",
     }
 
 
@@ -28,8 +33,11 @@ def test_the_project_loads_under_its_name(made_project):
 
 def test_its_own_test_passes(made_project):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", made_project], capture_output=True, text=True,
-        check=False, cwd=made_project,
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", made_project],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=made_project,
     )
     assert done.returncode == 0, done.stdout
 

@@ -17,31 +17,54 @@ INTERVAL = {"value": 0.5, "low": 0.45, "high": 0.55}
 def ingested(read, *verdicts):
     named = ("rule", "on_fail", "failed")
     quarantined = sum(verdict[2] for verdict in verdicts if verdict[1] == "quarantine")
-    return Outcome(facts={
-        "read": read, "quarantined": quarantined, "verdicts": [dict(zip(named, one, strict=True)) for one in verdicts]
-    })
+    return Outcome(
+        facts={
+            "read": read,
+            "quarantined": quarantined,
+            "verdicts": [dict(zip(named, one, strict=True)) for one in verdicts],
+        }
+    )
 
 
 OUTCOMES = {
     "ingest:small": ingested(10),
     "ingest:flights": ingested(
-        336_776, ("key", "warn", 9), ("far", "quarantine", 1), ("tail", "warn", 50), ("air", "quarantine", 3),
+        336_776,
+        ("key", "warn", 9),
+        ("far", "quarantine", 1),
+        ("tail", "warn", 50),
+        ("air", "quarantine", 3),
         ("x", "warn", 0),
     ),
     "training-set": Outcome(facts={"rows": 1000, "features": [1, 2], "unlabelled": 17}),
     "train": Outcome(facts={"chosen": "LightGBM", "why": "LightGBM has the best average precision: 0.5, against 0.4"}),
     "evaluate": Outcome(facts={"score": INTERVAL, "baseline": INTERVAL, "difference": None}),
     "package": Outcome(facts={"version": "abcdef", "bytes": 2_500_000}),
-    "gates": Outcome(facts={"promoted": False, "waiting": False, "findings": [
-        {"gate": "Latency", "passed": True, "text": ""},
-        {"gate": "BeatsBaseline", "passed": False, "text": "not surely better"},
-    ]}),
-    "rehearse": Outcome(facts={
-        "start": "2013-12-01T00:00:00+00:00", "end": "2014-01-01T00:00:00+00:00", "metric": "roc_auc",
-        "questions": 28_135, "requests": 20_000, "p50_ms": 1.5, "p99_ms": 4.25, "alarms": [{"monitor": "Drift"}] * 3,
-        "retrainings": [{"passed": True}, {"passed": False}], "cost": {"currency": "EUR", "retraining": 0.01},
-        "overall": {"score_frozen": 0.6, "score_retrained": 0.65, "difference": INTERVAL},
-    }),
+    "gates": Outcome(
+        facts={
+            "promoted": False,
+            "waiting": False,
+            "findings": [
+                {"gate": "Latency", "passed": True, "text": ""},
+                {"gate": "BeatsBaseline", "passed": False, "text": "not surely better"},
+            ],
+        }
+    ),
+    "rehearse": Outcome(
+        facts={
+            "start": "2013-12-01T00:00:00+00:00",
+            "end": "2014-01-01T00:00:00+00:00",
+            "metric": "roc_auc",
+            "questions": 28_135,
+            "requests": 20_000,
+            "p50_ms": 1.5,
+            "p99_ms": 4.25,
+            "alarms": [{"monitor": "Drift"}] * 3,
+            "retrainings": [{"passed": True}, {"passed": False}],
+            "cost": {"currency": "EUR", "retraining": 0.01},
+            "overall": {"score_frozen": 0.6, "score_retrained": 0.65, "difference": INTERVAL},
+        }
+    ),
 }
 
 
@@ -55,8 +78,7 @@ def lines(folder, outcomes, executed=("a",)):
 def test_a_whole_project(tmp_path):
     assert lines(tmp_path, OUTCOMES) == [
         "fake: 1 step run in 12.3 s (run r1)",
-        "rows         flights: 336,776 read, 4 quarantined "
-        "(3 quarantine air; 1 quarantine far; 50 warn tail; 1 more)",
+        "rows         flights: 336,776 read, 4 quarantined (3 quarantine air; 1 quarantine far; 50 warn tail; 1 more)",
         "rows         small: 10 read, 0 quarantined",
         "training set 1,000 rows, 2 features, 17 without an answer",
         "model        LightGBM has the best average precision: 0.5, against 0.4",

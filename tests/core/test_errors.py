@@ -19,8 +19,15 @@ def test_an_error_crosses_processes_whole(kind):
 
 def test_only_the_documented_exit_codes_are_used():
     assert {kind.__name__: kind.exit_code for kind in ERRORS} == {
-        "NoriaError": 1, "DeclarationError": 2, "MissingExtra": 2, "DataError": 3, "TransientError": 4,
-        "IntegrityError": 5, "GateError": 6, "BusyError": 7, "ResourceError": 8,
+        "NoriaError": 1,
+        "DeclarationError": 2,
+        "MissingExtra": 2,
+        "DataError": 3,
+        "TransientError": 4,
+        "IntegrityError": 5,
+        "GateError": 6,
+        "BusyError": 7,
+        "ResourceError": 8,
     }
 
 

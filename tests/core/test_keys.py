@@ -49,7 +49,10 @@ def test_two_kinds_with_the_same_fields_differ():
 def test_times_enumerations_and_sets_are_plain():
     moment = datetime(2013, 1, 1, tzinfo=UTC)
     assert plain([moment, timedelta(seconds=1), Colour.RED, {"b", "a"}]) == [
-        "2013-01-01T00:00:00+00:00", {"microseconds": 1_000_000}, "red", ["a", "b"]
+        "2013-01-01T00:00:00+00:00",
+        {"microseconds": 1_000_000},
+        "red",
+        ["a", "b"],
     ]
 
 

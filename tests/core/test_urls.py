@@ -29,11 +29,14 @@ def test_an_unknown_scheme_that_is_near_to_none_lists_all():
     assert "json://, package://" in str(caught.value)
 
 
-@pytest.mark.parametrize(("url", "shown"), [
-    ("redis://:pw@h:1/0", "redis://***@h:1/0"),
-    ("https://h/p?token=t", "https://h/p?***"),
-    ("data/x.csv", "data/x.csv"),
-])
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:pw@h:1/0", "redis://***@h:1/0"),
+        ("https://h/p?token=t", "https://h/p?***"),
+        ("data/x.csv", "data/x.csv"),
+    ],
+)
 def test_secrets_are_not_shown(url, shown):
     assert redacted(url) == shown
 

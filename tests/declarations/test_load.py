@@ -21,12 +21,15 @@ def test_no_project_is_said_with_the_mend(tmp_path, monkeypatch):
         find_project()
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("import noria as nr\nx = 1 / 0\n", ":2"),
-    ("x = (\n", ":1"),
-    ("x = 1\n", "holds 0 projects"),
-    ("import noria as nr\n\nnr.Source('a', 'b', lagg=1)\n", ":3"),
-])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import noria as nr\nx = 1 / 0\n", ":2"),
+        ("x = (\n", ":1"),
+        ("x = 1\n", "holds 0 projects"),
+        ("import noria as nr\n\nnr.Source('a', 'b', lagg=1)\n", ":3"),
+    ],
+)
 def test_a_broken_project_is_named_with_its_line(tmp_path, text, said):
     (tmp_path / "project.py").write_text(text)
     with pytest.raises(DeclarationError) as caught:

@@ -24,9 +24,7 @@ DTYPES = {
     "int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean, "string": pl.String, "date": pl.Date,
     "timestamp": pl.Datetime("us", "UTC"), "interval": pl.Duration("us"),
 }  # fmt: skip
-COLUMNS = {
-    kind: [f'"{name}"' if " " in name else name for name, of in SCHEMA.items() if of == kind] for kind in DTYPES
-}
+COLUMNS = {kind: [f'"{name}"' if " " in name else name for name, of in SCHEMA.items() if of == kind] for kind in DTYPES}
 ZONES = ("America/New_York", "Asia/Kolkata", "Europe/Berlin", "Australia/Lord_Howe")
 
 # --- values ---
@@ -50,7 +48,9 @@ MOMENTS = st.sampled_from(
     [datetime(2013, 3, 10, 6, 59, 59, 999999), datetime(2013, 3, 10, 7), datetime(2013, 11, 3, 5, 30), datetime(2013, 11, 3, 6, 30),
      datetime(1969, 12, 31, 23, 59, 59, 999999), datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999), datetime(2016, 12, 31)]
 ) | st.datetimes(datetime(1901, 1, 1), datetime(2036, 1, 1))  # fmt: skip
-SPANS = st.sampled_from([0, 1, -1, 60_000_000, -3_600_000_000, BIG, -BIG - 1, 2**53 + 1]) | st.integers(-(10**12), 10**12)
+SPANS = st.sampled_from([0, 1, -1, 60_000_000, -3_600_000_000, BIG, -BIG - 1, 2**53 + 1]) | st.integers(
+    -(10**12), 10**12
+)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int": INTS, "float": FLOATS, "bool": st.booleans(), "string": STRINGS, "date": DAYS,
     "timestamp": MOMENTS.map(lambda moment: moment.replace(tzinfo=UTC)), "interval": SPANS.map(lambda n: timedelta(microseconds=n)),
@@ -147,7 +147,11 @@ def expressions(draw: st.DrawFn, kind: str, depth: int) -> str:
     while "{" in text:
         start = text.index("{")
         end = text.index("}", start)
-        text = text[:start] + draw(expressions(text[start + 1 : end], depth - 1)).replace("{", "").replace("}", "") + text[end + 1 :]
+        text = (
+            text[:start]
+            + draw(expressions(text[start + 1 : end], depth - 1)).replace("{", "").replace("}", "")
+            + text[end + 1 :]
+        )
     return text
 
 
@@ -174,10 +178,14 @@ def in_duckdb(text: str, rows: list[dict[str, Any]], database: duckdb.DuckDBPyCo
     data = frame_of(rows).with_columns(pl.col("n", "m").cast(pl.Int64)).to_arrow()
     database.register("data", data)
     kind = parse(text).kind(SCHEMA)
-    values = [row[0] for row in database.execute(f"SELECT {to_sql(parse(text), SCHEMA, 'duckdb')} FROM data").fetchall()]
+    values = [
+        row[0] for row in database.execute(f"SELECT {to_sql(parse(text), SCHEMA, 'duckdb')} FROM data").fetchall()
+    ]
     if kind == "timestamp":
         return [None if value is None else value.replace(tzinfo=UTC) for value in values]
-    return [None if value is None else timedelta(microseconds=value) for value in values] if kind == "interval" else values
+    return (
+        [None if value is None else timedelta(microseconds=value) for value in values] if kind == "interval" else values
+    )
 
 
 def same(a: Any, b: Any) -> bool:
@@ -250,7 +258,11 @@ def _first_forms() -> list[str]:
                      "part": ("year", "quarter", "month", "week", "day", "doy", "dow", "isodow", "hour", "minute", "second")}  # fmt: skip
             made = [text]
             for word, choices in words.items():
-                made = [one.replace(f"{{{word}}}", choice) for one in made for choice in (choices if f"{{{word}}}" in one else [""])]
+                made = [
+                    one.replace(f"{{{word}}}", choice)
+                    for one in made
+                    for choice in (choices if f"{{{word}}}" in one else [""])
+                ]
             texts += made
     return texts
 

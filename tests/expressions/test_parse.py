@@ -28,7 +28,7 @@ def test_an_expression_is_its_text() -> None:
     assert one == two
     assert hash(one) == hash(two)
     assert one != parse("hour+1")
-    again = pickle.loads(pickle.dumps(one))  # noqa: S301
+    again = pickle.loads(pickle.dumps(one))
     assert (again, again.place) == (one, "project.py:3")
     with pytest.raises(AttributeError):
         one.text = "hour"  # type: ignore[misc]

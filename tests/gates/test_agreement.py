@@ -8,8 +8,11 @@ KINDS = {"mean": "number", "carrier": "category"}
 def compared(offline, online):
     names = [f"c{n}" for n in range(len(offline))]
     return agreement(
-        KINDS, list(range(len(offline))), [n * 60_000_000 for n in range(len(offline))],
-        {"mean": offline, "carrier": names}, {"mean": online, "carrier": names},
+        KINDS,
+        list(range(len(offline))),
+        [n * 60_000_000 for n in range(len(offline))],
+        {"mean": offline, "carrier": names},
+        {"mean": online, "carrier": names},
     )
 
 

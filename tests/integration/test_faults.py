@@ -55,13 +55,16 @@ def test_a_file_that_may_not_be_read(project_file):
     assert "parcels.csv" in refused(project_file, 3, 8)
 
 
-@pytest.mark.parametrize(("content", "said"), [
-    ("", "empty"),
-    (HEADER + "\n", "row"),
-    (HEADER.replace(",weight_kg", "") + "\n" + ROW.replace(",2.0", "") + "\n", "weight_kg"),
-    (f"{HEADER}\n{ROW}\n".replace("north", "k\xf6ln").encode("latin-1"), "UTF-8"),
-    (b"\x00\x01\x02" * 1000, "parcels.csv"),
-])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "empty"),
+        (HEADER + "\n", "row"),
+        (HEADER.replace(",weight_kg", "") + "\n" + ROW.replace(",2.0", "") + "\n", "weight_kg"),
+        (f"{HEADER}\n{ROW}\n".replace("north", "k\xf6ln").encode("latin-1"), "UTF-8"),
+        (b"\x00\x01\x02" * 1000, "parcels.csv"),
+    ],
+)
 def test_a_file_that_is_wrong(project_file, content, said):
     write(project_file, content)
     text = refused(project_file, 2, 3)

@@ -66,7 +66,8 @@ def result(folder: Path) -> dict:
 def check_told_once(folder: Path) -> None:
     told = Counter(
         (event.kind, event.subject, event.body.get("key"), event.body.get("n"))
-        for event in events(folder) if not event.kind.startswith("run.")
+        for event in events(folder)
+        if not event.kind.startswith("run.")
     )
     assert {what: times for what, times in told.items() if times > 1} == {}
 

@@ -107,7 +107,7 @@ def test_one_answer_only_is_not_judged():
 def test_monitors_are_data(kind):
     monitor = kind(window="3d", every="12h", action="retrain")
     assert restore(dump(monitor)) == monitor
-    assert pickle.loads(pickle.dumps(monitor)) == monitor  # noqa: S301 -- processes are handed declarations
+    assert pickle.loads(pickle.dumps(monitor)) == monitor
     assert kind.__doc__
     with pytest.raises(DeclarationError):
         kind(rows=-1)

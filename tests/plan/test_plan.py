@@ -33,11 +33,14 @@ def test_inputs_come_first_and_otherwise_the_order_is_kept():
     assert [ordered.name for ordered in in_order(steps)] == ["x", "a", "b", "c", "y"]
 
 
-@pytest.mark.parametrize(("steps", "said"), [
-    ([step("a"), step("a")], "same name"),
-    ([step("a", "b")], "reads a step that is not there"),
-    ([step("a", "b"), step("b", "a")], "wait for each other"),
-])
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ([step("a"), step("a")], "same name"),
+        ([step("a", "b")], "reads a step that is not there"),
+        ([step("a", "b"), step("b", "a")], "wait for each other"),
+    ],
+)
 def test_a_graph_that_cannot_be_is_refused(steps, said):
     with pytest.raises(DeclarationError, match=said):
         in_order(steps)
@@ -62,12 +65,15 @@ def source(**fields):
     return Source("a", "a.csv", **fields)
 
 
-@pytest.mark.parametrize(("before", "after", "said"), [
-    (source(), source(contract=Contract(key="k")), "contract changed: contract.key"),
-    (source(), source(lag="1s"), "declaration changed: lag 0 → 1000000"),
-    (source(), source(lag="1s", event_time="t", columns={"a": "b"}), "declaration changed"),
-    ({"trials": 1}, {"trials": 2}, "declaration changed: trials 1 → 2"),
-])
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (source(), source(contract=Contract(key="k")), "contract changed: contract.key"),
+        (source(), source(lag="1s"), "declaration changed: lag 0 → 1000000"),
+        (source(), source(lag="1s", event_time="t", columns={"a": "b"}), "declaration changed"),
+        ({"trials": 1}, {"trials": 2}, "declaration changed: trials 1 → 2"),
+    ],
+)
 def test_a_changed_declaration_names_the_field(tmp_path, before, after, said):
     live(tmp_path, [step("a", declaration=before)])
     assert reasons(tmp_path, [step("a", declaration=after)]) == {"a": said}

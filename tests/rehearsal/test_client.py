@@ -17,13 +17,13 @@ def server():
         shares = [{"a": 1.0}, {"a": 0.9, "b": 0.1}]
         ports: set[int] = set()
 
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             self.ports.add(self.client_address[1])
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self.asked.append((self.path, body))
             self.answer(400 if body["rows"][0].get("bad") else 200, {"predictions": []})
 
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             self.answer(200, {"shares": self.shares.pop(0) if len(self.shares) > 1 else self.shares[0]})
 
         def answer(self, status, value):

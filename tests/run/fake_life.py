@@ -23,7 +23,10 @@ from noria.workspace import Workspace
 
 SPLIT = TimeSplit(train_until="2013-01-01", validate_until="2013-02-01", test_until="2013-03-01")
 PROJECT = Project(
-    "fake", spine=Spine(Source("a", "number"), time="t", label="l"), endpoint=Endpoint("fake"), tags={"team": "tests"},
+    "fake",
+    spine=Spine(Source("a", "number"), time="t", label="l"),
+    endpoint=Endpoint("fake"),
+    tags={"team": "tests"},
     search=Search("binary", split=SPLIT),
 )
 
@@ -32,7 +35,11 @@ def workspace_in(folder: Path) -> Workspace:
     root = folder / ".noria"
     root.mkdir(parents=True, exist_ok=True)
     return Workspace(
-        root, folder / "project.py", f"sqlite:///{root}/ledger.db", f"file://{root}/lake", f"lmdb:///{root}/online",
+        root,
+        folder / "project.py",
+        f"sqlite:///{root}/ledger.db",
+        f"file://{root}/lake",
+        f"lmdb:///{root}/online",
         f"sqlite:///{root}/mlflow.db",
     )
 

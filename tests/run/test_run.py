@@ -50,7 +50,12 @@ class Recorded:
 def test_a_graph_runs_once_and_a_second_run_does_nothing(tmp_path):
     first = live(tmp_path, graph(1))
     assert {name: outcome.facts["total"] for name, outcome in first.outcomes.items()} == {
-        "a": 1, "b": 1, "c": 3, "d": 4, "e": 4, "f": 9
+        "a": 1,
+        "b": 1,
+        "c": 3,
+        "d": 4,
+        "e": 4,
+        "f": 9,
     }
     assert set(first.executed) == set("abcdef")
     before = len(events(tmp_path))
@@ -146,7 +151,12 @@ def test_only_outside_faults_are_tried_again_and_not_for_ever(tmp_path, times, w
         live(tmp_path, [step("net", fake_life.stumble, times=times)], progress=seen)
     assert counted(workspace_in(tmp_path), "stumbled") == 3
     assert [state for _, state, _ in seen.seen] == [
-        "started", "retrying", "started", "retrying", "started", "finished" if well else "failed"
+        "started",
+        "retrying",
+        "started",
+        "retrying",
+        "started",
+        "finished" if well else "failed",
     ]
 
 
@@ -250,7 +260,9 @@ def test_a_kill_between_the_commit_and_the_ledger_repeats_no_step(tmp_path, monk
     assert live(tmp_path, graph(1)[:1]).executed == ()
     assert counted(workspace, "began") == 1
     assert [(event.kind, event.body.get("n")) for event in events(tmp_path) if event.body.get("key")] == [
-        ("table.written", 0), ("table.written", 1), ("step.finished", None)
+        ("table.written", 0),
+        ("table.written", 1),
+        ("step.finished", None),
     ]
 
 

@@ -110,7 +110,9 @@ class Asked:
     def logged(self):
         """Ends the log and reads it."""
         self.log.close()
-        return [json.loads(line) for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines()]
+        return [
+            json.loads(line) for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines()
+        ]
 
 
 class Protocol:

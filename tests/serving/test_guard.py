@@ -24,7 +24,15 @@ def test_without_a_key_every_route_and_method_is_a_401(asked_with, version, work
     ask = asked_with(Routes({version: 1.0}), workspace.keys / "api-keys.json")
     for path in paths(ask, version):
         for method in METHODS:
-            for wrong in (None, "Bearer", "Bearer nothing", f"Basic {key}", f"Bearer {key}x", "Bearer " + "x" * 9999, "Bearer é"):
+            for wrong in (
+                None,
+                "Bearer",
+                "Bearer nothing",
+                f"Basic {key}",
+                f"Bearer {key}x",
+                "Bearer " + "x" * 9999,
+                "Bearer é",
+            ):
                 assert ask(method, path, authorization=wrong, raw=True)[0] == 401, (method, path, wrong)
             assert ask(method, path, authorization=f"Bearer {key}", raw=True)[0] not in (401, 403, 421)
     assert "www-authenticate" not in ask.headers
@@ -33,7 +41,14 @@ def test_without_a_key_every_route_and_method_is_a_401(asked_with, version, work
 def test_another_host_is_a_421_on_every_route_and_method(ask, version):
     for path in paths(ask, version):
         for method in METHODS:
-            for host in (None, "", "evil.example", "localhost.evil.example", "localhost:80:80", "localhost@evil.example"):
+            for host in (
+                None,
+                "",
+                "evil.example",
+                "localhost.evil.example",
+                "localhost:80:80",
+                "localhost@evil.example",
+            ):
                 assert ask(method, path, host=host, raw=True)[0] == 421, (method, path, host)
             assert ask(method, path, host="LOCALHOST:8080", raw=True)[0] != 421
 
@@ -62,14 +77,18 @@ def test_no_route_takes_anything_but_questions(ask):
     assert all(path.endswith("/infer") or path == "/v1/late" for path in posts)
 
 
-@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/json"])
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/json"]
+)
 def test_a_form_of_a_web_page_is_no_request(ask, kind):
     assert ask("POST", "/v1/late", b'{"rows": [{"a": 1}]}', content_type=kind)[0] == 415
 
 
 def test_a_body_is_bounded_said_or_not(ask):
     assert ask("POST", "/v1/late", content_length=str(LARGEST_BODY + 1))[0] == 413
-    assert ask("POST", "/v1/late", b" " * (LARGEST_BODY + 1), content_length=None, transfer_encoding="chunked")[0] == 413
+    assert (
+        ask("POST", "/v1/late", b" " * (LARGEST_BODY + 1), content_length=None, transfer_encoding="chunked")[0] == 413
+    )
     assert ask("POST", "/v1/late", b" " * (LARGEST_BODY + 1), content_length="1", transfer_encoding="chunked")[0] == 413
     assert ask("POST", "/v1/late", b'{"rows": [{"a": 1}]}', content_length=None)[0] == 200
     assert ask("POST", "/v1/late", content_length="many")[0] == 400

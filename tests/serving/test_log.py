@@ -60,7 +60,10 @@ def test_half_a_line_of_a_killed_writer_is_cut_off(tmp_path):
 
 def test_two_writers_do_not_touch_each_others_segments(tmp_path):
     first, second = PredictionLog(tmp_path), PredictionLog(tmp_path)
-    threads = [threading.Thread(target=lambda log=log: [log.append(prediction(n)) for n in range(500)]) for log in (first, second)]
+    threads = [
+        threading.Thread(target=lambda log=log: [log.append(prediction(n)) for n in range(500)])
+        for log in (first, second)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -30,14 +30,24 @@ def test_matrices_and_named_tensors_give_the_same_answer(ask, version):
     status, first = ask("POST", INFER, matrices([0.5, 1.0], ["UA"]))
     assert status == 200
     assert first["model_version"] == version
-    assert first["outputs"][0] | {"data": None} == {"name": "probability", "datatype": "FP64", "shape": [1], "data": None}
+    assert first["outputs"][0] | {"data": None} == {
+        "name": "probability",
+        "datatype": "FP64",
+        "shape": [1],
+        "data": None,
+    }
     assert first["outputs"][0]["data"] == pytest.approx([sigmoid(2.0)], rel=1e-6)
     _, second = ask("POST", INFER, named())
     assert second["outputs"] == first["outputs"]
 
 
 def test_nested_data_and_many_rows(ask):
-    body = {"inputs": [tensor("numbers", [[0.5, 1.0], [0, 0]], [2, 2]), tensor("categories", [["UA"], [None]], [2, 1], "BYTES")]}
+    body = {
+        "inputs": [
+            tensor("numbers", [[0.5, 1.0], [0, 0]], [2, 2]),
+            tensor("categories", [["UA"], [None]], [2, 1], "BYTES"),
+        ]
+    }
     _, told = ask("POST", INFER, {**body, "id": "mine"})
     assert told["outputs"][0]["data"] == pytest.approx([sigmoid(2.0), 0.5], rel=1e-6)
     assert [one["id"] for one in ask.logged()] == ["mine/0", "mine/1"]

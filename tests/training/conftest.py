@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from noria.training.rows import Rows, read_rows
 from noria.training.splits import parts_of
 from noria.workspace import Workspace
 
-START = datetime(2013, 1, 1, tzinfo=timezone.utc)
+START = datetime(2013, 1, 1, tzinfo=UTC)
 FEATURES = [
     {"name": "delay", "kind": "number", "view": "v", "text": "mean delay"},
     {"name": "carrier", "kind": "category", "view": "", "text": "carrier"},

@@ -40,7 +40,9 @@ def test_margins_that_are_upside_down_are_never_turned_round() -> None:
 
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=20), st.floats(0, 5), st.floats(0, 5), st.floats(-5, 5))
-def test_every_way_keeps_the_order_and_stays_between_0_and_1(margins: list[float], a: float, b: float, c: float) -> None:
+def test_every_way_keeps_the_order_and_stays_between_0_and_1(
+    margins: list[float], a: float, b: float, c: float
+) -> None:
     ordered = np.sort(np.array(margins))
     for way, slopes in (("none", ()), ("platt", (a,)), ("beta", (a, b))):
         found = Calibration(way, slopes, c).probability(ordered)

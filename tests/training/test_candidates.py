@@ -121,7 +121,9 @@ def test_a_baseline_by_a_number_is_refused(parts: tuple[Rows, Rows, Rows]) -> No
         Baseline("delay").trainer(parts[0], parts[1], "roc_auc", 0)
 
 
-@pytest.mark.parametrize("learner", [LogisticRegression(), LightGBM(rounds=5)], ids=lambda learner: type(learner).__name__)
+@pytest.mark.parametrize(
+    "learner", [LogisticRegression(), LightGBM(rounds=5)], ids=lambda learner: type(learner).__name__
+)
 @pytest.mark.parametrize("kept", ["number", "category"])
 def test_features_of_one_kind_are_enough(learner: Learner, kept: str, parts: tuple[Rows, Rows, Rows]) -> None:
     train, validate, test = (_only(rows, kept) for rows in parts)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +11,7 @@ from noria.training.splits import Part, parts_of
 
 SPLIT = TimeSplit(train_until="2013-09-01", validate_until="2013-11-01", test_until="2013-12-01",
                   retrain_validate="7d", retrain_test="3d")  # fmt: skip
-END = datetime(2013, 9, 1, tzinfo=timezone.utc)
+END = datetime(2013, 9, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
@@ -47,7 +47,7 @@ def test_parts_follow_each_other_without_a_gap() -> None:
 
 
 def test_a_retraining_ends_its_test_at_its_moment() -> None:
-    now = datetime(2013, 12, 15, 10, 30, tzinfo=timezone.utc)
+    now = datetime(2013, 12, 15, 10, 30, tzinfo=UTC)
     parts = parts_of(SPLIT, now)
     assert parts.test == Part(now - timedelta(days=3), now)
     assert parts.validate == Part(now - timedelta(days=10), now - timedelta(days=3))

@@ -57,8 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _app(arguments: Sequence[str]) -> typer.Typer:
     # Without markup typer needs no rich, which would double the time of --help.
     app = typer.Typer(
-        name="noria", help="The whole life of a machine-learning model as one program.", rich_markup_mode=None,
-        pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True,
+        name="noria",
+        help="The whole life of a machine-learning model as one program.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        no_args_is_help=True,
     )
     app.callback()(_noria)
     asked = _MODULES.get(arguments[0]) if arguments else None
@@ -97,6 +101,8 @@ def _known(error: Exception) -> NoriaError:
     with tempfile.NamedTemporaryFile("w", prefix="noria-crash-", suffix=".txt", delete=False, encoding="utf-8") as file:
         file.write("".join(traceback.format_exception(error)))
     return Unknown(
-        "an error that Noria does not know", place=str(Path(file.name)), value=f"{type(error).__name__}: {error}",
+        "an error that Noria does not know",
+        place=str(Path(file.name)),
+        value=f"{type(error).__name__}: {error}",
         mend="the traceback is in that file; if your own code is not in it, please report it",
     )

@@ -38,6 +38,12 @@ def _serve(
         typer.echo(f"serving {endpoint} on http://{shown}:{port}/v1/{endpoint}  (Ctrl-C ends it)")
 
     serve(
-        declared, workspace, host=host, port=port, hosts=name or (), clock=clock,
-        api_keys=workspace.keys / "api-keys.json", ready=ready,
+        declared,
+        workspace,
+        host=host,
+        port=port,
+        hosts=name or (),
+        clock=clock,
+        api_keys=workspace.keys / "api-keys.json",
+        ready=ready,
     )

@@ -95,7 +95,9 @@ def plot(
             )
     if diagonal:
         low, high = max(x_low, y_low), min(x_high, y_high)
-        parts.append(f'<line class="ideal" x1="{px(low):.1f}" y1="{py(low):.1f}" x2="{px(high):.1f}" y2="{py(high):.1f}"/>')
+        parts.append(
+            f'<line class="ideal" x1="{px(low):.1f}" y1="{py(low):.1f}" x2="{px(high):.1f}" y2="{py(high):.1f}"/>'
+        )
     for mark in marks:
         parts.append(
             f'<g class="mark {mark.kind}"><line x1="{px(mark.x):.1f}" x2="{px(mark.x):.1f}" y1="{_TOP}" '
@@ -126,11 +128,15 @@ def _drawn(one: Series, px: object, py: object) -> str:
     return "".join([*parts, "</g>"])
 
 
-def intervals(rows: Sequence[tuple[str, float, float, float, str]], *, label: str, reference: float | None = None) -> str:
+def intervals(
+    rows: Sequence[tuple[str, float, float, float, str]], *, label: str, reference: float | None = None
+) -> str:
     """A dot with its interval for each row: ``(name, low, value, high, hover text)``; a vertical line at `reference`."""
     if not rows:
         return '<p class="quiet">Nothing to draw.</p>'
-    values = [value for _, low, _, high, _ in rows for value in (low, high)] + ([reference] if reference is not None else [])
+    values = [value for _, low, _, high, _ in rows for value in (low, high)] + (
+        [reference] if reference is not None else []
+    )
     ticks = _round_ticks(min(values), max(values))
     low, high = ticks[0], ticks[-1]
     left, step = 110, 22
@@ -142,9 +148,13 @@ def intervals(rows: Sequence[tuple[str, float, float, float, str]], *, label: st
     parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">']
     for tick in ticks:
         parts.append(f'<line class="grid" x1="{px(tick):.1f}" x2="{px(tick):.1f}" y1="{_TOP - 6}" y2="{height - 22}"/>')
-        parts.append(f'<text class="tick" x="{px(tick):.1f}" y="{height - 6}" text-anchor="middle">{_number(tick)}</text>')
+        parts.append(
+            f'<text class="tick" x="{px(tick):.1f}" y="{height - 6}" text-anchor="middle">{_number(tick)}</text>'
+        )
     if reference is not None:
-        parts.append(f'<line class="ideal" x1="{px(reference):.1f}" x2="{px(reference):.1f}" y1="{_TOP - 6}" y2="{height - 22}"/>')
+        parts.append(
+            f'<line class="ideal" x1="{px(reference):.1f}" x2="{px(reference):.1f}" y1="{_TOP - 6}" y2="{height - 22}"/>'
+        )
     for index, (name, row_low, value, row_high, text) in enumerate(rows):
         y = _TOP + step * index + step / 2
         parts.append(

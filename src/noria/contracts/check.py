@@ -81,8 +81,11 @@ def check(frame: pl.DataFrame, contract: Contract, references: Mapping[str, pl.D
     import polars as pl
 
     if contract.rows is not None and not contract.rows[0] <= len(frame) <= contract.rows[1]:
-        raise DataError(f"{place}: the number of rows is out of bounds", value=f"{len(frame):,} rows",
-                        mend=f"between {contract.rows[0]:,} and {contract.rows[1]:,} were declared")
+        raise DataError(
+            f"{place}: the number of rows is out of bounds",
+            value=f"{len(frame):,} rows",
+            mend=f"between {contract.rows[0]:,} and {contract.rows[1]:,} were declared",
+        )
     subject = Subject(place, polars_kinds(frame.schema), references)
     rules = [*_key_rules(contract), *(_row_rule(rule) for rule in contract.rules)]
     _columns_exist(rules, frame, contract, place)
@@ -100,10 +103,16 @@ def check(frame: pl.DataFrame, contract: Contract, references: Mapping[str, pl.D
         pl.when(flags[str(index)]).then(pl.lit(verdict.rule))
         for index, verdict in enumerate(verdicts) if verdict.on_fail == "quarantine" and verdict.failed
     ]  # fmt: skip
-    before = frame["_reasons"] if "_reasons" in frame.columns else pl.Series("_reasons", [None] * len(frame), pl.List(pl.String))
+    before = (
+        frame["_reasons"]
+        if "_reasons" in frame.columns
+        else pl.Series("_reasons", [None] * len(frame), pl.List(pl.String))
+    )
     frame = frame.with_columns(before.fill_null([]))
     if reasons:
-        frame = frame.with_columns(_reasons=pl.concat_list([pl.col("_reasons"), pl.concat_list(reasons).list.drop_nulls()]))
+        frame = frame.with_columns(
+            _reasons=pl.concat_list([pl.col("_reasons"), pl.concat_list(reasons).list.drop_nulls()])
+        )
     wrong = frame["_reasons"].list.len() > 0
     return Checked(frame.filter(~wrong).drop("_reasons"), frame.filter(wrong), verdicts)
 
@@ -136,7 +145,9 @@ def _row_rule(rule: Any) -> RowRule:
     if not isinstance(rule, RowRule):
         raise rule.refuse("this kind of rule cannot be checked", mend="make it a noria.contracts.RowRule")
     if rule.on_fail == "fix" and type(rule).mended is RowRule.mended:
-        raise rule.refuse("this kind of rule cannot fix rows", field="on_fail", value="fix", mend="fail, quarantine or warn")
+        raise rule.refuse(
+            "this kind of rule cannot fix rows", field="on_fail", value="fix", mend="fail, quarantine or warn"
+        )
     return rule
 
 
@@ -144,13 +155,19 @@ def _columns_exist(rules: Sequence[RowRule], frame: pl.DataFrame, contract: Cont
     for column in (*contract.key, *contract.types, *(column for rule in rules for column in rule.columns)):
         if column not in frame.columns:
             near = difflib.get_close_matches(column, frame.columns, n=1)
-            raise DataError(f"{place}: the column '{column}' is not there", value=", ".join(frame.columns),
-                            mend=f"did you mean '{near[0]}'?" if near else "the source lost it, or the contract misnames it")
+            raise DataError(
+                f"{place}: the column '{column}' is not there",
+                value=", ".join(frame.columns),
+                mend=f"did you mean '{near[0]}'?" if near else "the source lost it, or the contract misnames it",
+            )
 
 
 def _examples(frame: pl.DataFrame, flags: pl.Series, columns: Sequence[str]) -> tuple[str, ...]:
     wrong = frame.filter(flags).head(_EXAMPLES).select("_row", *dict.fromkeys(columns))
-    return tuple(f"row {row[0]}: " + ", ".join("null" if value is None else str(value) for value in row[1:]) for row in wrong.iter_rows())
+    return tuple(
+        f"row {row[0]}: " + ", ".join("null" if value is None else str(value) for value in row[1:])
+        for row in wrong.iter_rows()
+    )
 
 
 def _refuse_failures(verdicts: Sequence[Verdict], place: str) -> None:
@@ -158,11 +175,16 @@ def _refuse_failures(verdicts: Sequence[Verdict], place: str) -> None:
     if failed:
         first = failed[0]
         others = f" (and {len(failed) - 1} more rules fail)" if len(failed) > 1 else ""
-        raise DataError(f"{place}: {first.failed:,} of {first.checked:,} rows break the rule '{first.rule}'{others}",
-                        value="; ".join(first.examples), mend="mend the data, or say on_fail='quarantine' or 'warn'")
+        raise DataError(
+            f"{place}: {first.failed:,} of {first.checked:,} rows break the rule '{first.rule}'{others}",
+            value="; ".join(first.examples),
+            mend="mend the data, or say on_fail='quarantine' or 'warn'",
+        )
 
 
-def _mended(frame: pl.DataFrame, rules: Sequence[RowRule], verdicts: Sequence[Verdict], subject: Subject) -> pl.DataFrame:
+def _mended(
+    frame: pl.DataFrame, rules: Sequence[RowRule], verdicts: Sequence[Verdict], subject: Subject
+) -> pl.DataFrame:
     for rule, verdict in zip(rules, verdicts, strict=True):
         if verdict.on_fail == "fix" and verdict.failed:
             column = rule.columns[0]

@@ -71,9 +71,7 @@ def _short(value: object, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _restore(
-    kind: type[NoriaError], message: str, place: str | None, value: object, mend: str | None
-) -> NoriaError:
+def _restore(kind: type[NoriaError], message: str, place: str | None, value: object, mend: str | None) -> NoriaError:
     return kind(message, place=place, value=value, mend=mend)
 
 

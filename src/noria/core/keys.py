@@ -40,7 +40,7 @@ def type_name(kind: type) -> str:
 
 def plain(value: Any) -> Any:
     """A value as plain JSON, declarations as their fields under ``@type``: the form that is hashed and stored."""
-    if value is None or isinstance(value, bool | int | float | str) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, Enum)):
         return value if value == value and value not in (float("inf"), float("-inf")) else {"float": str(value)}
     if isinstance(value, Enum):
         return plain(value.value)

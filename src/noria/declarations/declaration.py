@@ -61,7 +61,9 @@ class Declaration(BaseModel):
         copy._where = self._where
         return copy
 
-    def refuse(self, message: str, *, field: str | None = None, value: object = None, mend: str | None = None) -> DeclarationError:
+    def refuse(
+        self, message: str, *, field: str | None = None, value: object = None, mend: str | None = None
+    ) -> DeclarationError:
         """A `DeclarationError` about this declaration, for the caller to raise."""
         name = getattr(self, "name", None)
         what = type(self).__name__ + (f" '{name}'" if isinstance(name, str) else "") + (f", {field}" if field else "")

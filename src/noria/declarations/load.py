@@ -24,7 +24,9 @@ def find_project(place: str | Path | None = None) -> Path:
         found = _in_folder(path)
         if found is None:
             raise DeclarationError(
-                "no project there", place=str(path), mend="give a folder with a project.py, or make one: noria init NAME"
+                "no project there",
+                place=str(path),
+                mend="give a folder with a project.py, or make one: noria init NAME",
             )
         return found
     here = Path.cwd()
@@ -40,7 +42,9 @@ def _in_folder(folder: Path) -> Path | None:
         named = read_settings(folder).get("project", "project.py")
         path = folder / str(named)
         if not path.is_file():
-            raise DeclarationError("noria.toml names no file", place=str(settings), value=named, mend="project = 'project.py'")
+            raise DeclarationError(
+                "noria.toml names no file", place=str(settings), value=named, mend="project = 'project.py'"
+            )
         return path.resolve()
     path = folder / "project.py"
     return path.resolve() if path.is_file() else None

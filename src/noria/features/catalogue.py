@@ -72,13 +72,19 @@ def features_of(project: Project, schemas: Mapping[str, Mapping[str, Kind]]) -> 
     for name, text in project.spine.features:
         kind = _known_at_question(project, f"features.{name}", text, kinds)
         if kind not in ("bool", "int", "float", "string", "null"):
-            raise project.spine.refuse("a feature is a number, a truth or a text", field=f"features.{name}", value=f"{text} is {kind}")
+            raise project.spine.refuse(
+                "a feature is a number, a truth or a text", field=f"features.{name}", value=f"{text} is {kind}"
+            )
         found.append(Feature(name, "category" if kind == "string" else "number", "", text))
     names = [feature.name for feature in found]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise project.refuse("two features have the same name", field="features", value=repeated[0], mend="rename a view, or give name=…")
+        raise project.refuse(
+            "two features have the same name", field="features", value=repeated[0], mend="rename a view, or give name=…"
+        )
     if not found:
-        raise project.refuse("there are no features", field="features", mend="add a FeatureView, or features of the spine")
+        raise project.refuse(
+            "there are no features", field="features", mend="add a FeatureView, or features of the spine"
+        )
     return tuple(found)
 
 
@@ -104,8 +110,11 @@ def _unknown_yet(project: Project, field: str, column: str, text: str, kinds: Ma
     spine = project.spine
     near = difflib.get_close_matches(column, kinds, n=1)
     return spine.refuse(
-        f"{column} is known only {_when(spine.source)}, but the question is asked at {spine.time}", field=field, value=text,
-        mend=(f"did you mean '{near[0]}'? Or " if near else "") + "aggregate it in a FeatureView, which sees only what is past; if it "
+        f"{column} is known only {_when(spine.source)}, but the question is asked at {spine.time}",
+        field=field,
+        value=text,
+        mend=(f"did you mean '{near[0]}'? Or " if near else "")
+        + "aggregate it in a FeatureView, which sees only what is past; if it "
         f"is known before, say so in known_before of Source '{spine.source.name}'",
     )
 
@@ -121,18 +130,32 @@ def _check_times(project: Project, schema: Mapping[str, Kind]) -> None:
     for name in source.known_before:
         if name not in schema:
             near = difflib.get_close_matches(name, schema, n=1)
-            raise source.refuse("there is no such column", field="known_before", value=name, mend=f"did you mean '{near[0]}'?" if near else None)
+            raise source.refuse(
+                "there is no such column",
+                field="known_before",
+                value=name,
+                mend=f"did you mean '{near[0]}'?" if near else None,
+            )
     known: dict[str, Kind] = {name: schema[name] for name in source.known_before}
     if _known_at_question(project, "time", spine.time, known) != "timestamp":
         raise spine.refuse("the time of the question is not a timestamp", field="time", value=spine.time)
     if (kind := parse(spine.label, place=f"{spine.written_at}, Spine, label").kind(schema)) not in ("bool", "int"):
         raise spine.refuse("the label of a binary task is a truth", field="label", value=f"{spine.label} is {kind}")
     if (text := known_text(project)) is None:
-        raise spine.refuse("nothing says when the answer is known", field="known", mend=f"give it, or give Source '{source.name}' an event_time")
+        raise spine.refuse(
+            "nothing says when the answer is known",
+            field="known",
+            mend=f"give it, or give Source '{source.name}' an event_time",
+        )
     if parse(text, place=f"{spine.written_at}, Spine, known").kind(schema) != "timestamp":
         raise spine.refuse("when the answer is known is not a timestamp", field="known", value=text)
     if leaked := sorted(parse(spine.label).columns & set(source.known_before)):
-        raise spine.refuse("the answer is made from what a request carries", field="label", value=leaked[0], mend="take it out of known_before")
+        raise spine.refuse(
+            "the answer is made from what a request carries",
+            field="label",
+            value=leaked[0],
+            mend="take it out of known_before",
+        )
 
 
 def known_text(project: Project) -> str | None:
@@ -142,18 +165,24 @@ def known_text(project: Project) -> str | None:
         return spine.known
     if source.event_time is None:
         return None
-    return f'"{source.event_time}" + INTERVAL \'{source.lag}\' MICROSECOND'
+    return f"\"{source.event_time}\" + INTERVAL '{source.lag}' MICROSECOND"
 
 
 def _check_view(project: Project, view: FeatureView, schemas: Mapping[str, Mapping[str, Kind]]) -> None:
     for key in view.keys:
         if key not in project.spine.source.known_before:
-            raise view.refuse(f"a request does not carry the key '{key}'", field="keys", value=key,
-                              mend=f"name it in known_before of Source '{project.spine.source.name}', if it is known when the question is asked")
+            raise view.refuse(
+                f"a request does not carry the key '{key}'",
+                field="keys",
+                value=key,
+                mend=f"name it in known_before of Source '{project.spine.source.name}', if it is known when the question is asked",
+            )
     source = view.source
     if source.event_time is None:
         if source == project.spine.source and view.columns:
-            raise view.refuse("it looks up the rows that are to be predicted", field="columns", mend="give the source an event time")
+            raise view.refuse(
+                "it looks up the rows that are to be predicted", field="columns", mend="give the source an event time"
+            )
         return
     roots = _roots(source, source.event_time)
     if not roots <= set(source.known_before):
@@ -161,10 +190,14 @@ def _check_view(project: Project, view: FeatureView, schemas: Mapping[str, Mappi
     # The event time can be worked out in advance: then nothing that is known later may enter at it.
     for declared in view.aggregates:
         for text in filter(None, (declared.column, declared.where)):
-            late = sorted(name for column in parse(text).columns for name in _roots(source, column) - set(source.known_before))
+            late = sorted(
+                name for column in parse(text).columns for name in _roots(source, column) - set(source.known_before)
+            )
             if late:
                 raise view.refuse(
-                    f"'{source.event_time}' is known before the event, so {late[0]} would be seen before it happened", field="aggregates", value=text,
+                    f"'{source.event_time}' is known before the event, so {late[0]} would be seen before it happened",
+                    field="aggregates",
+                    value=text,
                     mend="take an event time that is worked out from what is known only after the event",
                 )
 

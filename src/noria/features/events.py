@@ -54,14 +54,20 @@ def events_of(plan: ViewPlan, rows: pl.DataFrame, codes: pl.DataFrame) -> Events
     """
     time = plan.view.source.event_time
     assert time is not None
-    values = [to_polars(track.column, plan.schema).cast(pl.Float64) if track.column else pl.lit(0.0) for track in plan.tracks]
-    seen = [to_polars(track.where, plan.schema).fill_null(False) if track.where else pl.lit(True) for track in plan.tracks]
+    values = [
+        to_polars(track.column, plan.schema).cast(pl.Float64) if track.column else pl.lit(0.0) for track in plan.tracks
+    ]
+    seen = [
+        to_polars(track.where, plan.schema).fill_null(False) if track.where else pl.lit(True) for track in plan.tracks
+    ]
     present = [
         keep & (to_polars(track.column, plan.schema).is_not_null() if track.column else pl.lit(True))
         for track, keep in zip(plan.tracks, seen, strict=True)
     ]
     counted = {index for index, track in enumerate(plan.tracks) if track.kind.kind == "count"}
-    frame = rows.with_columns(key=key_text(rows, plan.view.keys)).join(codes, on="key", how="inner", maintain_order="left")
+    frame = rows.with_columns(key=key_text(rows, plan.view.keys)).join(
+        codes, on="key", how="inner", maintain_order="left"
+    )
     frame = frame.filter(pl.col(time).is_not_null()).select(
         "code", pl.col(time).dt.epoch("us").alias("time"),
         *(pl.lit(0.0).alias(f"v{index}") if index in counted else value.alias(f"v{index}") for index, value in enumerate(values)),

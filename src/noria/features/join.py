@@ -41,7 +41,13 @@ def view_features(plan: ViewPlan, spine: pl.DataFrame, times: Ints, rows: pl.Dat
 def _windowed(plan: ViewPlan, spine: pl.DataFrame, times: Ints, rows: pl.DataFrame) -> dict[str, pl.Series]:
     keys = key_text(spine, plan.view.keys)
     codes = keys.drop_nulls().unique().sort().to_frame("key").with_row_index("code")
-    asked = keys.to_frame("key").join(codes, on="key", how="left", maintain_order="left")["code"].cast(pl.Int64).fill_null(-1).to_numpy()
+    asked = (
+        keys.to_frame("key")
+        .join(codes, on="key", how="left", maintain_order="left")["code"]
+        .cast(pl.Int64)
+        .fill_null(-1)
+        .to_numpy()
+    )
     at = times - plan.view.source.lag
     order = np.lexsort((at, asked))
     asked, at = asked[order], at[order]
@@ -134,5 +140,3 @@ def training_set(
     for plan in plans:
         found |= view_features(plan, spine, times, tables[plan.view.source.name])
     return found
-
-

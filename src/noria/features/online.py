@@ -49,7 +49,9 @@ class EntityTiles:
 
 def nothing(plan: ViewPlan) -> EntityTiles:
     """What the store holds for an entity that was never seen."""
-    return EntityTiles(0, [(np.empty(0), np.empty((0, plan.width))) for _ in plan.hops], (np.empty(0), np.empty((0, plan.width))))
+    return EntityTiles(
+        0, [(np.empty(0), np.empty((0, plan.width))) for _ in plan.hops], (np.empty(0), np.empty((0, plan.width)))
+    )
 
 
 def encode(entity: EntityTiles) -> bytes:
@@ -70,7 +72,9 @@ def decode(plan: ViewPlan, value: bytes) -> EntityTiles:
     """
     numbers = np.frombuffer(value)
     if len(numbers) < 2 or numbers[0] != FORMAT:
-        raise IntegrityError("a value of the online store cannot be read", value=f"view {plan.view.name}", mend="noria run fills it anew")
+        raise IntegrityError(
+            "a value of the online store cannot be read", value=f"view {plan.view.name}", mend="noria run fills it anew"
+        )
     at, width, groups = 2, plan.width, []
     for _ in range(len(plan.hops) + 1):
         count = int(numbers[at])
@@ -134,14 +138,18 @@ def fold(plan: ViewPlan, entity: EntityTiles, now: int, times: Floats, states: F
     return EntityTiles(entity.epoch + 1, tiles, (all_times[ready:], all_states[ready:]))
 
 
-def _grown(plan: ViewPlan, group: tuple[Floats, Floats], times: Floats, states: Floats, hop: int) -> tuple[Floats, Floats]:
+def _grown(
+    plan: ViewPlan, group: tuple[Floats, Floats], times: Floats, states: Floats, hop: int
+) -> tuple[Floats, Floats]:
     starts, tiles = group[0], group[1].copy()
     for time, state in zip(times, states, strict=True):
         start = time // hop * hop
         at = int(np.searchsorted(starts, start))
         if at < len(starts) and starts[at] == start:
             for track in plan.tracks:
-                tiles[at : at + 1, track.slice] = track.kind.merge(tiles[at : at + 1, track.slice], state[None, track.slice])
+                tiles[at : at + 1, track.slice] = track.kind.merge(
+                    tiles[at : at + 1, track.slice], state[None, track.slice]
+                )
         else:
             starts = np.insert(starts, at, start)
             tiles = np.insert(tiles, at, state, axis=0)
@@ -163,7 +171,11 @@ def fill(plan: ViewPlan, rows: pl.DataFrame, store: OnlineStore, until: int | No
 
     time = plan.view.source.event_time
     if not plan.windowed:
-        table = rows.with_columns(_key=key_text(rows, plan.view.keys)).filter(pl.col("_key").is_not_null()).unique("_key", keep="first")
+        table = (
+            rows.with_columns(_key=key_text(rows, plan.view.keys))
+            .filter(pl.col("_key").is_not_null())
+            .unique("_key", keep="first")
+        )
         values = {row["_key"].encode(): encode_lookup(plan, row) for row in table.iter_rows(named=True)}
         store.write(plan.view.name, values)
         return len(values)

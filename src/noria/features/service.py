@@ -83,7 +83,11 @@ class FeatureService:
         found: dict[str, Any] = {}
         for feature in self.features:
             values = [row[feature.name] for row in rows]
-            found[feature.name] = values if feature.kind == "category" else np.array([np.nan if v is None else v for v in values], np.float32)
+            found[feature.name] = (
+                values
+                if feature.kind == "category"
+                else np.array([np.nan if v is None else v for v in values], np.float32)
+            )
         return found
 
     def _row(self, request: Mapping[str, Any]) -> dict[str, Any]:

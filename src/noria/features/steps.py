@@ -33,7 +33,11 @@ def steps(project: Project) -> tuple[Step, ...]:
 
 def schemas_of(inputs: Mapping[str, Outcome]) -> dict[str, dict[str, Kind]]:
     """Source to its columns' kinds, from the outcomes of the ingest steps."""
-    return {name.removeprefix("ingest:"): dict(outcome.facts["schema"]) for name, outcome in inputs.items() if name.startswith("ingest:")}
+    return {
+        name.removeprefix("ingest:"): dict(outcome.facts["schema"])
+        for name, outcome in inputs.items()
+        if name.startswith("ingest:")
+    }
 
 
 def tables_of(ctx_lake: str, inputs: Mapping[str, Outcome]) -> dict[str, pl.LazyFrame]:
@@ -66,7 +70,10 @@ def make_training_set(project: Project, ctx: StepContext) -> Outcome:
 
 
 def joined(
-    project: Project, tables: Mapping[str, pl.LazyFrame], plans: tuple[ViewPlan, ...], schemas: Mapping[str, Mapping[str, Kind]],
+    project: Project,
+    tables: Mapping[str, pl.LazyFrame],
+    plans: tuple[ViewPlan, ...],
+    schemas: Mapping[str, Mapping[str, Kind]],
     features: tuple[Feature, ...],
 ) -> pl.DataFrame:
     """The spine joined to all features as they were at each row's time: the training set of docs/design.md."""
@@ -106,13 +113,21 @@ def _columns_read(project: Project, plans: tuple[ViewPlan, ...]) -> dict[str, se
     spine = project.spine
     texts = [spine.time, spine.label, known_text(project) or "", *(text for _, text in spine.features)]
     found: dict[str, set[str] | None] = {
-        spine.source.name: {"_row", *spine.source.known_before, *(c for text in texts[:3] if text for c in parse(text).columns)}
+        spine.source.name: {
+            "_row",
+            *spine.source.known_before,
+            *(c for text in texts[:3] if text for c in parse(text).columns),
+        }
     }
     for plan in plans:
         columns = found.setdefault(plan.view.source.name, {"_row"})
         assert columns is not None
         columns |= {*plan.view.keys, *([plan.view.source.event_time] if plan.view.source.event_time else [])}
-        expressions = [*(t.column for t in plan.tracks), *(t.where for t in plan.tracks), *(one.expression for one in plan.lookups)]
+        expressions = [
+            *(t.column for t in plan.tracks),
+            *(t.where for t in plan.tracks),
+            *(one.expression for one in plan.lookups),
+        ]
         columns |= {column for expression in expressions if expression is not None for column in expression.columns}
     return found
 
@@ -126,7 +141,9 @@ def _materialise(project: Project, ctx: StepContext) -> Outcome:
     return materialise(project, ctx.inputs, ctx.workspace.lake, ctx.workspace.online)
 
 
-def materialise(project: Project, inputs: Mapping[str, Outcome], lake: str, online: str, until: datetime | None = None) -> Outcome:
+def materialise(
+    project: Project, inputs: Mapping[str, Outcome], lake: str, online: str, until: datetime | None = None
+) -> Outcome:
     """Fill an online store with what was known at a moment; by default with all that the tables hold.
 
     Parameters

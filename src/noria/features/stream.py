@@ -97,7 +97,13 @@ class _StreamView:
                 if where(row) is not True:
                     continue
                 raw = column(row)
-                value = 0.0 if track.kind.kind == "count" and raw is not None and raw == raw else value_of(raw) if track.kind.kind != "count" else float("nan")
+                value = (
+                    0.0
+                    if track.kind.kind == "count" and raw is not None and raw == raw
+                    else value_of(raw)
+                    if track.kind.kind != "count"
+                    else float("nan")
+                )
                 if value == value:
                     states[index, track.slice] = track.kind.init(np.array([value]), times[index : index + 1])[0]
         return times, states

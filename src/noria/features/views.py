@@ -118,29 +118,54 @@ def view_plan(view: FeatureView, schema: Mapping[str, Kind]) -> ViewPlan:
     """
     for key in view.keys:
         if key not in schema:
-            raise view.refuse("the source has no such key column", field="keys", value=key, mend="one of " + ", ".join(schema))
+            raise view.refuse(
+                "the source has no such key column", field="keys", value=key, mend="one of " + ", ".join(schema)
+            )
     if view.aggregates and view.source.event_time is None:
-        raise view.refuse("windowed aggregates need a source with an event time", mend=f"give Source '{view.source.name}' event_time=…")
+        raise view.refuse(
+            "windowed aggregates need a source with an event time",
+            mend=f"give Source '{view.source.name}' event_time=…",
+        )
     if view.columns and view.source.event_time is not None:
-        raise view.refuse("columns are looked up in a source without event time", field="columns",
-                          mend="use nr.last('column', windows=[…]): it says how old a value may be")
+        raise view.refuse(
+            "columns are looked up in a source without event time",
+            field="columns",
+            mend="use nr.last('column', windows=[…]): it says how old a value may be",
+        )
     tracks: list[Track] = []
     windowed: list[Windowed] = []
     for declared in view.aggregates:
         if not isinstance(declared, WindowAggregate):
-            raise declared.refuse("this kind of aggregate cannot be computed", mend="make it a noria.features.WindowAggregate")
+            raise declared.refuse(
+                "this kind of aggregate cannot be computed", mend="make it a noria.features.WindowAggregate"
+            )
         index = _track(view, declared, schema, tracks)
         for window in declared.windows:
             hop = hop_of(window, declared.hop)
             if hop <= 0 or window < hop:
-                raise declared.refuse("a window is shorter than its hop", field="hop", value=duration_text(hop), mend=f"at most {duration_text(window)}")
-            windowed.append(Windowed(f"{view.name}_{_middle(declared)}_{duration_text(window)}", index, window, hop, _text(view, declared, window)))
+                raise declared.refuse(
+                    "a window is shorter than its hop",
+                    field="hop",
+                    value=duration_text(hop),
+                    mend=f"at most {duration_text(window)}",
+                )
+            windowed.append(
+                Windowed(
+                    f"{view.name}_{_middle(declared)}_{duration_text(window)}",
+                    index,
+                    window,
+                    hop,
+                    _text(view, declared, window),
+                )
+            )
     lookups = []
     for name, text in view.columns:
         expression = parse(text, place=f"{view.written_at}, FeatureView '{view.name}', columns.{name}")
         kind = expression.kind(schema)
         if kind not in ("bool", "int", "float", "string"):
-            raise view.refuse("a feature is a number, a truth or a text", field=f"columns.{name}", value=f"{text} is {kind}")
+            raise view.refuse(
+                "a feature is a number, a truth or a text", field=f"columns.{name}", value=f"{text} is {kind}"
+            )
         lookups.append(Lookup(f"{view.name}_{name}", expression, kind))
     return ViewPlan(view, schema, tuple(tracks), tuple(windowed), tuple(lookups))
 
@@ -151,8 +176,14 @@ def _track(view: FeatureView, declared: WindowAggregate, schema: Mapping[str, Ki
     where = parse(declared.where, place=place) if declared.where else None
     if column is None and declared.kind != "count":
         raise declared.refuse(f"{declared.kind} needs a column", field="column")
-    if column is not None and (kind := column.kind(schema)) not in ("bool", "int", "float", "null") and declared.kind != "count":
-        raise declared.refuse(f"{declared.kind} needs numbers or truths", field="column", value=f"{declared.column} is {kind}")
+    if (
+        column is not None
+        and (kind := column.kind(schema)) not in ("bool", "int", "float", "null")
+        and declared.kind != "count"
+    ):
+        raise declared.refuse(
+            f"{declared.kind} needs numbers or truths", field="column", value=f"{declared.column} is {kind}"
+        )
     if where is not None and (kind := where.kind(schema)) != "bool":
         raise declared.refuse("a filter is true or false", field="where", value=f"{declared.where} is {kind}")
     for index, track in enumerate(tracks):

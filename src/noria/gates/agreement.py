@@ -48,14 +48,21 @@ class Agreement:
     def to_body(self) -> dict[str, Any]:
         """As plain JSON."""
         return {
-            "rows": self.rows, "features": self.features, "mismatches": self.mismatches, "largest": self.largest,
-            "by_feature": dict(self.by_feature), "examples": self.examples,
+            "rows": self.rows,
+            "features": self.features,
+            "mismatches": self.mismatches,
+            "largest": self.largest,
+            "by_feature": dict(self.by_feature),
+            "examples": self.examples,
         }
 
 
 def agreement(
-    kinds: Mapping[str, str], rows: Sequence[int], times: Sequence[int],
-    offline: Mapping[str, Any], online: Mapping[str, Any],
+    kinds: Mapping[str, str],
+    rows: Sequence[int],
+    times: Sequence[int],
+    offline: Mapping[str, Any],
+    online: Mapping[str, Any],
 ) -> Agreement:
     """Compare features from the training set with those of the request path.
 

@@ -31,7 +31,9 @@ class Approval(Check):
     def refuse_useless(self, project: Project) -> None:
         if self.waived is None and not any(self.role in member.roles for member in project.team.members):
             raise self.refuse(
-                "nobody in the team has this role, so nothing could ever be promoted", field="role", value=self.role,
+                "nobody in the team has this role, so nothing could ever be promoted",
+                field="role",
+                value=self.role,
                 mend=f'Team(members=[Member("name", roles=["{self.role}"])]), or say why not: Approval(…, waived="…")',
             )
 
@@ -47,4 +49,8 @@ class Approval(Check):
         passed = event.kind == "approval.given"
         because = str(event.body.get("text", ""))
         said = ("approved" if passed else "refused") + (f": {because}" if because else "")
-        return Finding(passed, f"{event.actor} ({self.role}) {said}", {"role": self.role, "actor": event.actor, "because": because, "event": event.seq})
+        return Finding(
+            passed,
+            f"{event.actor} ({self.role}) {said}",
+            {"role": self.role, "actor": event.actor, "because": because, "event": event.seq},
+        )

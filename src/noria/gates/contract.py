@@ -37,7 +37,8 @@ class ContractKept(Check):
         count = sum(facts["quarantined"] for facts in evidence.ingested.values())
         return Finding(
             not faults,
-            "; ".join(faults) or f"{rows:,} rows of {len(shares)} sources: no rule failed, {count:,} rows in quarantine "
+            "; ".join(faults)
+            or f"{rows:,} rows of {len(shares)} sources: no rule failed, {count:,} rows in quarantine "
             f"(at most {self.quarantined:.1%} of a source may be)",
             {"rows": rows, "quarantined": count, "shares": shares, "limit": self.quarantined, "faults": faults},
         )

@@ -31,14 +31,17 @@ class NoWorseSlice(Check):
     def refuse_useless(self, project: Project) -> None:
         if self.column not in project.search.slices:
             raise self.refuse(
-                "the search scores no slices by this column", field="column", value=self.column,
+                "the search scores no slices by this column",
+                field="column",
+                value=self.column,
                 mend=f'Search(…, slices=["{self.column}"])',
             )
 
     def check(self, evidence: Evidence) -> Finding:
         slices = evidence.slices[self.column]
         judged = [
-            (part.value or "(none)", part.score, part.baseline) for part in slices
+            (part.value or "(none)", part.score, part.baseline)
+            for part in slices
             if part.rows >= self.rows and part.score is not None and part.baseline is not None
         ]
         worse = [one for one in judged if one[1].value < one[2].low]

@@ -47,7 +47,9 @@ def steps(
     """
     for gate in project.gates:
         if not isinstance(gate, Check):
-            raise gate.refuse("this gate cannot check anything", mend="use a kind of noria.gates, or a subclass of Check")
+            raise gate.refuse(
+                "this gate cannot check anything", mend="use a kind of noria.gates, or a subclass of Check"
+            )
         gate.refuse_useless(project)
     waited = [gate for gate in project.gates if isinstance(gate, Approval) and gate.waived is None]
     decided = [event.digest for event in ledger.events(kind="approval.*")] if ledger and waited else []
@@ -92,8 +94,11 @@ def _body(gate: Check, finding: Finding) -> dict[str, Any]:
     """A gate and its finding as plain JSON."""
     parameters = {name: value for name, value in plain(gate).items() if name != "@type"}
     return {
-        "gate": type(gate).__name__, "parameters": parameters,
-        "passed": finding.passed, "text": finding.text, "facts": dict(finding.facts),
+        "gate": type(gate).__name__,
+        "parameters": parameters,
+        "passed": finding.passed,
+        "text": finding.text,
+        "facts": dict(finding.facts),
     }
 
 

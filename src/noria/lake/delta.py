@@ -70,7 +70,9 @@ class DeltaLake:
             except CommitFailedError:
                 continue  # another writer was first: look again at what there is
             except (DeltaError, OSError) as error:
-                raise ResourceError("the lake cannot be written", place=self.path(table), value=str(error), mend="free disk space?") from None
+                raise ResourceError(
+                    "the lake cannot be written", place=self.path(table), value=str(error), mend="free disk space?"
+                ) from None
         raise TransientError("other writers keep committing to the table", place=self.path(table))
 
     def read(self, table: str, version: int | None = None) -> pl.LazyFrame:
@@ -86,7 +88,9 @@ class DeltaLake:
         if not DeltaTable.is_deltatable(self.path(table)):
             return []
         return [
-            TableVersion(int(entry["version"]), from_micros(int(entry.get("timestamp", 0)) * 1000), str(entry.get(_STEP, "")))
+            TableVersion(
+                int(entry["version"]), from_micros(int(entry.get("timestamp", 0)) * 1000), str(entry.get(_STEP, ""))
+            )
             for entry in DeltaTable(self.path(table)).history()
         ]
 
@@ -100,8 +104,15 @@ class DeltaLake:
         from deltalake.exceptions import DeltaError
 
         if not DeltaTable.is_deltatable(self.path(table)):
-            raise DataError("there is no such table", place=self.path(table), value=table, mend=", ".join(self.tables()) or "noria run makes it")
+            raise DataError(
+                "there is no such table",
+                place=self.path(table),
+                value=table,
+                mend=", ".join(self.tables()) or "noria run makes it",
+            )
         try:
             return DeltaTable(self.path(table), version=version)
         except (DeltaError, OSError) as error:
-            raise DataError("the table has no such version", place=self.path(table), value=version, mend=str(error)) from None
+            raise DataError(
+                "the table has no such version", place=self.path(table), value=version, mend=str(error)
+            ) from None

@@ -96,7 +96,12 @@ class Ledger(Protocol):
         """Append one event; the actor is who runs this process unless given."""
 
     def events(
-        self, *, kind: str | None = None, subject: str | None = None, run: str | None = None, after: int = 0,
+        self,
+        *,
+        kind: str | None = None,
+        subject: str | None = None,
+        run: str | None = None,
+        after: int = 0,
         newest_first: bool = False,
     ) -> Iterator[Event]:
         """Events in order of the chain; `kind` may end in ``*``: ``gate.*``."""

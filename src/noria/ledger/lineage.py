@@ -46,11 +46,19 @@ class Why:
         """The answer as lines of text."""
         out = [f"{self.about}: version {self.version}"]
         if self.prediction:
-            out.append(f"  prediction  {self.prediction['probability']:.4f} from {json.dumps(self.prediction.get('request', {}))}")
+            out.append(
+                f"  prediction  {self.prediction['probability']:.4f} from {json.dumps(self.prediction.get('request', {}))}"
+            )
         out += [f"  {name:<11} {value}" for name, value in self.facts.items()]
         out += [f"  data        {table}" for table in self.tables]
-        out += [f"  made by     {event.subject}  key {event.body['key'][:12]}  {event.at:%Y-%m-%d %H:%M:%S}" for event in self.steps]
-        out += [f"  {event.kind:<17} {event.subject}  {event.body.get('text', '')}  by {event.actor}" for event in self.decisions]
+        out += [
+            f"  made by     {event.subject}  key {event.body['key'][:12]}  {event.at:%Y-%m-%d %H:%M:%S}"
+            for event in self.steps
+        ]
+        out += [
+            f"  {event.kind:<17} {event.subject}  {event.body.get('text', '')}  by {event.actor}"
+            for event in self.decisions
+        ]
         return out
 
 
@@ -76,12 +84,21 @@ def why(ledger: Ledger, what: str, *, predictions: Path | None = None) -> Why:
     version = str(logged["version"]) if logged else _version(ledger, what, packaged)
     if version is None:
         known = ", ".join(dict.fromkeys(event.body["version"] for event in packaged)) or "none yet: noria run makes one"
-        raise DeclarationError("nothing of that name is known", value=what, mend=f"an endpoint, a prediction's id, or a version: {known}")
+        raise DeclarationError(
+            "nothing of that name is known", value=what, mend=f"an endpoint, a prediction's id, or a version: {known}"
+        )
     made = next((event for event in reversed(packaged) if event.body["version"] == version), None)
     steps = tuple(_walk_back(ledger, made)) if made else ()
-    tables = {ref for step in steps for ref in (*step.inputs, *step.outputs) if ref.startswith("table:") and "__quarantine" not in ref}
+    tables = {
+        ref
+        for step in steps
+        for ref in (*step.inputs, *step.outputs)
+        if ref.startswith("table:") and "__quarantine" not in ref
+    }
     decisions = tuple(
-        event for kind in ("sealed.*", "gate.*", "approval.*", "version.*") for event in ledger.events(kind=kind)
+        event
+        for kind in ("sealed.*", "gate.*", "approval.*", "version.*")
+        for event in ledger.events(kind=kind)
         if event.body.get("version") == version
     )
     return Why(what, version, _facts(ledger, made, steps), tuple(sorted(tables)), steps, decisions, logged or {})

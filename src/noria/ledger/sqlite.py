@@ -30,7 +30,10 @@ _GUARDS = tuple(
     for verb in ("UPDATE", "DELETE")
 )
 _SCHEMA = (_TABLE, *_GUARDS)
-_MASTER = [("table", "events", "events", _TABLE), *(("trigger", guard.split()[2], "events", guard) for guard in _GUARDS)]
+_MASTER = [
+    ("table", "events", "events", _TABLE),
+    *(("trigger", guard.split()[2], "events", guard) for guard in _GUARDS),
+]
 _ADD = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -68,7 +71,9 @@ class SqliteLedger:
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
         elif version != FORMAT:
             self._db.execute("ROLLBACK")
-            raise IntegrityError("not a ledger that this version of Noria reads", place=str(self.path), value=f"format {version}")
+            raise IntegrityError(
+                "not a ledger that this version of Noria reads", place=str(self.path), value=f"format {version}"
+            )
         self._db.execute("COMMIT")
 
     def append(
@@ -99,8 +104,12 @@ class SqliteLedger:
                     self._db.execute("ROLLBACK")
                     raise
             except sqlite3.OperationalError as error:
-                raise ResourceError("the ledger cannot be written", place=str(self.path), value=str(error),
-                                    mend="free disk space, or end the process that holds it") from None
+                raise ResourceError(
+                    "the ledger cannot be written",
+                    place=str(self.path),
+                    value=str(error),
+                    mend="free disk space, or end the process that holds it",
+                ) from None
             except sqlite3.DatabaseError as error:
                 raise self._unreadable(error) from None
             self._written = True
@@ -111,7 +120,12 @@ class SqliteLedger:
         return (row[0], row[1]) if row else (0, "")
 
     def events(
-        self, *, kind: str | None = None, subject: str | None = None, run: str | None = None, after: int = 0,
+        self,
+        *,
+        kind: str | None = None,
+        subject: str | None = None,
+        run: str | None = None,
+        after: int = 0,
         newest_first: bool = False,
     ) -> Iterator[Event]:
         wanted = [("kind GLOB ?", kind), ("subject = ?", subject), ("run = ?", run), ("seq > ?", after or None)]
@@ -119,7 +133,9 @@ class SqliteLedger:
         where = " WHERE " + " AND ".join(test for test, _ in given) if given else ""
         order = "DESC" if newest_first else "ASC"
         try:
-            for row in self._db.execute(f"SELECT * FROM events{where} ORDER BY seq {order}", [value for _, value in given]):
+            for row in self._db.execute(
+                f"SELECT * FROM events{where} ORDER BY seq {order}", [value for _, value in given]
+            ):
                 yield _event(row)
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             raise self._unreadable(error) from None
@@ -136,7 +152,11 @@ class SqliteLedger:
             stored = self._db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid").fetchall()
             if stored != _MASTER:
                 faults.append("the ledger's own tables are not as they were made")
-            faults += [f"the file's structure: {text}" for (text,) in self._db.execute("PRAGMA integrity_check") if text != "ok"]
+            faults += [
+                f"the file's structure: {text}"
+                for (text,) in self._db.execute("PRAGMA integrity_check")
+                if text != "ok"
+            ]
         except (sqlite3.DatabaseError, UnicodeDecodeError, ValueError, TypeError) as error:
             faults.append(f"event {count + 1} or later cannot be read: {error}")
         return faults + faults_of_file(self.path) + self._faults_of_head(count, previous)
@@ -146,7 +166,11 @@ class SqliteLedger:
             head = json.loads(self._head.read_bytes())
             known, known_digest, header = int(head["count"]), str(head["digest"]), str(head["header"])
         except FileNotFoundError:
-            return [] if count == 0 or self._written else ["the head file is missing: events at the end may have been removed"]
+            return (
+                []
+                if count == 0 or self._written
+                else ["the head file is missing: events at the end may have been removed"]
+            )
         except (ValueError, KeyError, TypeError):
             return ["the head file cannot be read"]
         if count < known:
@@ -178,8 +202,12 @@ class SqliteLedger:
                 self._db.close()
 
     def _unreadable(self, error: Exception) -> IntegrityError:
-        return IntegrityError("the ledger cannot be read", place=str(self.path), value=str(error),
-                              mend="noria verify says what is wrong; restore the file from a copy")
+        return IntegrityError(
+            "the ledger cannot be read",
+            place=str(self.path),
+            value=str(error),
+            mend="noria verify says what is wrong; restore the file from a copy",
+        )
 
 
 def _header(path: Path) -> str:
@@ -195,7 +223,17 @@ def _sealed(event: Event) -> Event:
 
 def _row(event: Event) -> tuple[Any, ...]:
     texts = (canonical(part).decode() for part in (event.inputs, event.outputs, event.body))
-    return (event.seq, event.at.isoformat(), event.kind, event.subject, event.actor, event.run, *texts, event.previous, event.digest)
+    return (
+        event.seq,
+        event.at.isoformat(),
+        event.kind,
+        event.subject,
+        event.actor,
+        event.run,
+        *texts,
+        event.previous,
+        event.digest,
+    )
 
 
 def _event(row: tuple[Any, ...]) -> Event:

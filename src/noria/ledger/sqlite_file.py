@@ -22,7 +22,13 @@ def faults_of_file(path: Path) -> list[str]:
     if size < 512 or size & (size - 1) or len(data) % size:
         return ["the file's page size or length was changed"]
     faults = []
-    if data[18:20] != b"\x01\x01" or data[20:24] != b"\0\x40\x20\x20" or any(data[32:40]) or any(data[48:56]) or any(data[64:68]):
+    if (
+        data[18:20] != b"\x01\x01"
+        or data[20:24] != b"\0\x40\x20\x20"
+        or any(data[32:40])
+        or any(data[48:56])
+        or any(data[64:68])
+    ):
         faults.append("a fixed field of the file's header was changed")
     if any(data[72:92]) or data[24:28] != data[92:96]:
         faults.append("a counter of the file's header was changed")

@@ -74,8 +74,7 @@ def _data(project: Project, trained: Mapping[str, Any], evaluated: Mapping[str, 
 def _scores(evaluated: Mapping[str, Any]) -> str:
     own, other = evaluated["scores"], evaluated["baseline_scores"]
     table = "\n".join(
-        f"| {name.replace('_', ' ')} | {_interval(own[name])} | {_interval(other[name])} |"
-        for name in own
+        f"| {name.replace('_', ' ')} | {_interval(own[name])} | {_interval(other[name])} |" for name in own
     )
     drawn = evaluated["resampled"]
     return (

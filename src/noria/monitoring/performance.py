@@ -52,8 +52,14 @@ class Performance(Watch):
         if not high < limit:
             return None
         facts = {
-            "of": name, "value": float(found[0]), "low": low, "high": high, "limit": limit, "rows": len(labels),
-            "score": float(value[0]), "positive": float(labels.mean()),
+            "of": name,
+            "value": float(found[0]),
+            "low": low,
+            "high": high,
+            "limit": limit,
+            "rows": len(labels),
+            "score": float(value[0]),
+            "positive": float(labels.mean()),
         }
         text = f"{name} {found[0]:.3f} [{low:.3f}, {high:.3f}] over {len(labels):,} known answers is below {limit:.3f}"
         return self._alarm(window, text, facts)

@@ -90,7 +90,13 @@ def skill(metric: str, value: Floats, positive: Floats) -> Floats:
 
 
 def resampled(
-    metric: str, labels: Floats, scores: tuple[Floats, ...], times: NDArray[np.int64], *, resamples: int = 500, seed: int = 0
+    metric: str,
+    labels: Floats,
+    scores: tuple[Floats, ...],
+    times: NDArray[np.int64],
+    *,
+    resamples: int = 500,
+    seed: int = 0,
 ) -> tuple[Floats, Floats]:
     """Scores of several predictions of the same rows over bootstrap resamples of these rows (paired).
 

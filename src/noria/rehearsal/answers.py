@@ -60,14 +60,16 @@ class Answers:
             if len(self.times) == before:
                 if time.monotonic() > deadline:
                     raise IntegrityError(
-                        "the prediction log lacks questions that were answered", place=str(self.folder),
+                        "the prediction log lacks questions that were answered",
+                        place=str(self.folder),
                         value=f"{len(self.times)} of {len(asked)}",
                     )
                 time.sleep(0.02)
         if self.times != list(asked):
             wrong = next(n for n, pair in enumerate(zip(self.times, asked, strict=False)) if pair[0] != pair[1])
             raise IntegrityError(
-                "the prediction log tells another time than the question was asked at", place=str(self.folder),
+                "the prediction log tells another time than the question was asked at",
+                place=str(self.folder),
                 value=f"prediction {wrong + 1}: {from_micros(self.times[wrong])}, not {from_micros(asked[wrong])}",
             )
 
@@ -88,8 +90,15 @@ class Answers:
                 self.features.append(told["features"])
 
     def window(
-        self, now: int, length: int, labels: Sequence[float], known: Sequence[int], kinds: Mapping[str, str],
-        reference: Mapping[str, Any], metric: str, skill: float,
+        self,
+        now: int,
+        length: int,
+        labels: Sequence[float],
+        known: Sequence[int],
+        kinds: Mapping[str, str],
+        reference: Mapping[str, Any],
+        metric: str,
+        skill: float,
     ) -> Window:
         """What a monitor sees at a moment: the questions of the last `length` microseconds, and the answers known by then.
 
@@ -125,5 +134,3 @@ def column(features: Sequence[Mapping[str, Any]], name: str, kind: str) -> NDArr
 
     values = [row.get(name) for row in features]
     return values if kind == "category" else np.array(values, dtype=np.float64)
-
-

@@ -72,7 +72,9 @@ def decide(metric: str, champion: Arm, challenger: Arm) -> Verdict:
     ]
     low, high = interval(drawn[1] - drawn[0])
     facts = {
-        "rows": rows, "champion": scores[0], "challenger": scores[1],
+        "rows": rows,
+        "champion": scores[0],
+        "challenger": scores[1],
         "difference": {"value": scores[1] - scores[0], "low": low, "high": high},
     }
     promote = not high < 0

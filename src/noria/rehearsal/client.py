@@ -71,7 +71,9 @@ class Client:
             abs(shares[version] - share) > _NEAR for version, share in wanted.items()
         ):
             if time.monotonic() > deadline:
-                raise NoriaError("the server does not take its new routes", value=shares, mend="see its log in the workspace")
+                raise NoriaError(
+                    "the server does not take its new routes", value=shares, mend="see its log in the workspace"
+                )
             time.sleep(0.01)
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> bytes:
@@ -83,10 +85,13 @@ class Client:
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise NoriaError("the server does not answer", place=f"{self.host}:{self.port}", value=str(error)) from error
+            raise NoriaError(
+                "the server does not answer", place=f"{self.host}:{self.port}", value=str(error)
+            ) from error
         if response.status != 200:
             raise NoriaError(
-                "the server refused a question of the rehearsal", place=path,
+                "the server refused a question of the rehearsal",
+                place=path,
                 value=f"{response.status}: {answer[:200].decode(errors='replace')}",
             )
         return answer

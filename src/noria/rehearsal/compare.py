@@ -43,7 +43,10 @@ def compare(metric: str, times: NDArray[np.int64], labels: Floats, frozen: Float
 
     day = times // _DAY
     days = [
-        {"day": from_micros(int(one) * _DAY).date().isoformat(), **_scores(metric, day == one, times, labels, frozen, live)}
+        {
+            "day": from_micros(int(one) * _DAY).date().isoformat(),
+            **_scores(metric, day == one, times, labels, frozen, live),
+        }
         for one in np.unique(day)
     ]
     return {"overall": _scores(metric, np.ones(len(times), bool), times, labels, frozen, live), "days": days}

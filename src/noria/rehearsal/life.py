@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -138,8 +137,14 @@ class Life:
         assert isinstance(monitor, Watch)
         champion, search = self.champion, self.project.search
         window = self.answers.window(
-            at, monitor.window, self.period.labels, self.period.known, self.kinds,
-            champion.reference, search.metric, champion.skill,
+            at,
+            monitor.window,
+            self.period.labels,
+            self.period.known,
+            self.kinds,
+            champion.reference,
+            search.metric,
+            champion.skill,
         )
         return monitor.check(window)
 
@@ -174,7 +179,9 @@ class Life:
         versions = np.array(self.answers.versions[len(self.answers.versions) - window.rows :])
         known = ~np.isnan(window.labels)
         arms = [
-            Arm(*(values[known & (versions == version.name)] for values in (window.times, window.labels, window.scores)))
+            Arm(
+                *(values[known & (versions == version.name)] for values in (window.times, window.labels, window.scores))
+            )
             for version in (self.champion, challenger)
         ]
         verdict = decide(self.project.search.metric, arms[0], arms[1])

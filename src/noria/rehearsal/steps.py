@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 from noria import child
-from noria.core import DeclarationError, ToldClock, plain
-from noria.cost import Meters, PriceBook
 from noria.declarations import Project
-from noria.rehearsal.life import Life, Version
-from noria.rehearsal.period import Period, read_period
-from noria.rehearsal.retrain import Retraining, absolute, own_workspace, retrain
+from noria.rehearsal.retrain import own_workspace
 from noria.steps import Outcome, Step, StepContext
 from noria.workspace import Workspace
 
 _CODE = (
-    "core", "cost", "declarations", "expressions", "features", "gates", "lake", "ledger", "models", "monitoring", "plan",
-    "rehearsal", "run", "security", "serving", "steps", "training", "workspace",
+    "core",
+    "cost",
+    "declarations",
+    "expressions",
+    "features",
+    "gates",
+    "lake",
+    "ledger",
+    "models",
+    "monitoring",
+    "plan",
+    "rehearsal",
+    "run",
+    "security",
+    "serving",
+    "steps",
+    "training",
+    "workspace",
 )
 
 
@@ -67,7 +76,9 @@ def step(project: Project) -> tuple[Step, ...]:
         raise rehearsal.refuse("the rehearsal ends before it starts", field="end", value=rehearsal.end.isoformat())
     for monitor in project.monitors:
         if not isinstance(monitor, Watch):
-            raise monitor.refuse("this monitor cannot check anything", mend="a kind of noria.monitoring, or a subclass of Watch")
+            raise monitor.refuse(
+                "this monitor cannot check anything", mend="a kind of noria.monitoring, or a subclass of Watch"
+            )
         if monitor.every <= 0 or monitor.window <= 0:
             field = "every" if monitor.every <= 0 else "window"
             raise monitor.refuse("a duration must be longer than nothing", field=field, value=getattr(monitor, field))

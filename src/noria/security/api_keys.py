@@ -28,7 +28,9 @@ class ApiKeys:
         try:
             self._hashes: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         except ValueError:
-            raise IntegrityError("the file of API keys cannot be read", place=str(path), mend="restore it, or make new keys") from None
+            raise IntegrityError(
+                "the file of API keys cannot be read", place=str(path), mend="restore it, or make new keys"
+            ) from None
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -40,7 +42,9 @@ class ApiKeys:
     def create(self, label: str) -> str:
         """A new key under a label; it is returned once and kept only as a hash."""
         if label in self._hashes:
-            raise DeclarationError("there is a key of that label", value=label, mend="revoke it first, or take another label")
+            raise DeclarationError(
+                "there is a key of that label", value=label, mend="revoke it first, or take another label"
+            )
         key = "noria_" + secrets.token_urlsafe(32)
         self._store({**self._hashes, label: _hash(key)})
         return key
@@ -48,7 +52,9 @@ class ApiKeys:
     def revoke(self, label: str) -> None:
         """Forget a key."""
         if label not in self._hashes:
-            raise DeclarationError("no key of that label", value=label, mend="one of " + (", ".join(self.labels()) or "none"))
+            raise DeclarationError(
+                "no key of that label", value=label, mend="one of " + (", ".join(self.labels()) or "none")
+            )
         self._store({name: value for name, value in self._hashes.items() if name != label})
 
     def holder(self, key: str) -> str | None:

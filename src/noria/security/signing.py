@@ -46,7 +46,9 @@ class SigningKey:
                 fresh.unlink()
         raw = path.read_bytes()
         if len(raw) != 32:
-            raise IntegrityError("the signing key is not a key", place=str(path), mend="restore it, or remove it to make a new one")
+            raise IntegrityError(
+                "the signing key is not a key", place=str(path), mend="restore it, or remove it to make a new one"
+            )
         return cls(Ed25519PrivateKey.from_private_bytes(raw))
 
     @property
@@ -73,4 +75,6 @@ def verify(public: bytes, signature: bytes, data: bytes) -> None:
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
     except (InvalidSignature, ValueError):
-        raise IntegrityError("the signature is wrong", mend="the package was changed, or another key signed it") from None
+        raise IntegrityError(
+            "the signature is wrong", mend="the package was changed, or another key signed it"
+        ) from None

@@ -24,7 +24,9 @@ def main() -> int:
     told = given["workspace"]
     root, project_file = Path(told.pop("root")), Path(told.pop("project_file"))
     service = Service(
-        given["endpoint"], tuple(given["hosts"]), Workspace(root, project_file, **told),
+        given["endpoint"],
+        tuple(given["hosts"]),
+        Workspace(root, project_file, **told),
         api_keys=Path(given["api_keys"]) if given["api_keys"] else None,
     )
     clock = ToldClock(Path(given["clock"])) if given["clock"] else WallClock()

@@ -72,8 +72,13 @@ class Fleet:
 
 
 def load_fleet(
-    routes: Routes, packages: Path, public_key: bytes, open_features: OpenFeatures, *,
-    known: Mapping[str, Loaded] | None = None, partly: bool = False,
+    routes: Routes,
+    packages: Path,
+    public_key: bytes,
+    open_features: OpenFeatures,
+    *,
+    known: Mapping[str, Loaded] | None = None,
+    partly: bool = False,
 ) -> tuple[Fleet, list[NoriaError]]:
     """Load what routes name.
 
@@ -142,6 +147,8 @@ def _folder_of(version: str, packages: Path) -> Path:
     if len(found) != 1:
         raise IntegrityError(
             "the routes name a version that has no package" if not found else "the version is ambiguous",
-            place=str(packages), value=version, mend="restore the package, or promote another version",
+            place=str(packages),
+            value=version,
+            mend="restore the package, or promote another version",
         )
     return found[0]

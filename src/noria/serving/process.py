@@ -55,8 +55,14 @@ class ServerProcess:
     """
 
     def __init__(
-        self, project: Project, workspace: Workspace, *, clock: Path | None = None, hosts: Sequence[str] = (),
-        api_keys: Path | None = None, patience: float = 30.0,
+        self,
+        project: Project,
+        workspace: Workspace,
+        *,
+        clock: Path | None = None,
+        hosts: Sequence[str] = (),
+        api_keys: Path | None = None,
+        patience: float = 30.0,
     ):
         self.port = 0
         self._patience = patience
@@ -131,7 +137,8 @@ class ServerProcess:
         except ValueError:
             raise TransientError(
                 "the server did not start" if ready else f"the server was not ready after {self._patience:g} s",
-                place=f"process {process.pid}", mend="its last words are on the terminal",
+                place=f"process {process.pid}",
+                mend="its last words are on the terminal",
             ) from None
         assert isinstance(said, dict)
         return said

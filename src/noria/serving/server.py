@@ -60,8 +60,15 @@ class Service:
 
 
 def serve(
-    project: Project, workspace: Workspace, *, host: str = "127.0.0.1", port: int = 8080, hosts: Sequence[str] = (),
-    clock: Clock | None = None, api_keys: Path | None = None, ready: Callable[[int], None] = lambda port: None,
+    project: Project,
+    workspace: Workspace,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    hosts: Sequence[str] = (),
+    clock: Clock | None = None,
+    api_keys: Path | None = None,
+    ready: Callable[[int], None] = lambda port: None,
 ) -> None:
     """Serve a project's endpoint until SIGTERM or SIGINT; what has begun is answered and logged then.
 
@@ -100,7 +107,8 @@ async def run(service: Service, clock: Clock, ready: Callable[[int], None], life
     guard = Guard(service.hosts, service.api_keys)
     if not (guard.needs_key or _of_this_machine(service.host)):
         raise GateError(
-            "a server that others can reach needs API keys", place=f"--host {service.host}",
+            "a server that others can reach needs API keys",
+            place=f"--host {service.host}",
             mend="make one with: noria key create LABEL, or listen on 127.0.0.1",
         )
     watch = _Watch(service, clock)
@@ -120,7 +128,12 @@ async def run(service: Service, clock: Clock, ready: Callable[[int], None], life
 
 
 async def _answer(
-    application: Application, host: str, port: int, guard: Guard, watch: _Watch, ready: Callable[[int], None],
+    application: Application,
+    host: str,
+    port: int,
+    guard: Guard,
+    watch: _Watch,
+    ready: Callable[[int], None],
     lifeline: int | None,
 ) -> None:
     from granian.constants import HTTPModes, Interfaces
@@ -128,8 +141,15 @@ async def _answer(
     from granian.server.embed import Server
 
     server = Server(
-        application, host, port, interface=Interfaces.RSGI, http=HTTPModes.http1, websockets=False, log_enabled=False,
-        backlog=1024, http1_settings=HTTP1Settings(header_read_timeout=10_000),
+        application,
+        host,
+        port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_enabled=False,
+        backlog=1024,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000),
     )
 
     loop = asyncio.get_running_loop()
@@ -178,8 +198,12 @@ class _Watch:
         """What the routes say now. At the start whatever loads is served; later new routes are taken whole or not."""
         self._seen = self._state()
         return load_fleet(
-            read_routes(self._service.folder), self._service.workspace.packages, self._public_key, self._open_features,
-            known=known, partly=known is None,
+            read_routes(self._service.folder),
+            self._service.workspace.packages,
+            self._public_key,
+            self._open_features,
+            known=known,
+            partly=known is None,
         )
 
     def _state(self) -> object:
@@ -240,5 +264,3 @@ def _hold(host: str, port: int) -> tuple[socket.socket, int]:
             "cannot listen there", place=f"{host}:{port}", value=error.strerror, mend="take another --port, or --port 0"
         ) from None
     return held, port
-
-

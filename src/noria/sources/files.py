@@ -60,8 +60,12 @@ class FileSource:
         frames = [_read_file(source, file) for file in self.files(source, base)]
         for frame, file in zip(frames[1:], self.files(source, base)[1:], strict=True):
             if frame.columns != frames[0].columns:
-                raise DataError(f"source '{source.name}': files have different columns", place=str(file), value=frame.columns,
-                                mend=f"the first file has {frames[0].columns}")
+                raise DataError(
+                    f"source '{source.name}': files have different columns",
+                    place=str(file),
+                    value=frame.columns,
+                    mend=f"the first file has {frames[0].columns}",
+                )
         whole = pl.concat(frames, how="vertical_relaxed") if len(frames) > 1 else frames[0]
         if "_row" in whole.columns:
             raise DataError(f"source '{source.name}' has a column '_row'", mend="rename it: Noria numbers rows with it")
@@ -71,11 +75,17 @@ class FileSource:
         """The files that the URL means."""
         path = source.url.removeprefix("file://")
         place = path if Path(path).is_absolute() else str(base / path)
-        found = sorted(Path(name) for name in glob.glob(place, recursive=True)) if glob.has_magic(path) else [Path(place)]
+        found = (
+            sorted(Path(name) for name in glob.glob(place, recursive=True)) if glob.has_magic(path) else [Path(place)]
+        )
         files = [file for file in found if file.is_file()]
         if not files:
-            raise DataError(f"source '{source.name}': there is no such file", place=source.written_at or None, value=place,
-                            mend="a path relative to the project's folder, an absolute path, or a glob")
+            raise DataError(
+                f"source '{source.name}': there is no such file",
+                place=source.written_at or None,
+                value=place,
+                mend="a path relative to the project's folder, an absolute path, or a glob",
+            )
         return files
 
 
@@ -87,12 +97,17 @@ class PackageSource(FileSource):
         try:
             package = distribution(name)
         except (PackageNotFoundError, ValueError):
-            raise DeclarationError(f"source '{source.name}': the package '{name}' is not installed", place=source.written_at or None,
-                                   mend=f"pip install {name}") from None
+            raise DeclarationError(
+                f"source '{source.name}': the package '{name}' is not installed",
+                place=source.written_at or None,
+                mend=f"pip install {name}",
+            ) from None
         for file in package.files or ():
             if str(file) in (inside, f"{name}/{inside}"):
                 return [Path(str(package.locate_file(file)))]
-        raise DataError(f"source '{source.name}': the package '{name}' has no file '{inside}'", place=source.written_at or None)
+        raise DataError(
+            f"source '{source.name}': the package '{name}' has no file '{inside}'", place=source.written_at or None
+        )
 
 
 def _read_file(source: Source, file: Path) -> pl.DataFrame:
@@ -106,8 +121,12 @@ def _read_file(source: Source, file: Path) -> pl.DataFrame:
         raise _unreadable(source, file, error) from None
     kind = Path(name).suffix.lower()
     if kind not in _FORMATS:
-        raise DataError(f"source '{source.name}': unknown format", place=str(file), value=kind or name,
-                        mend="one of " + ", ".join(_FORMATS) + ", plain or .gz, .zip, .zst")
+        raise DataError(
+            f"source '{source.name}': unknown format",
+            place=str(file),
+            value=kind or name,
+            mend="one of " + ", ".join(_FORMATS) + ", plain or .gz, .zip, .zst",
+        )
     if not data:
         raise DataError(f"source '{source.name}': the file is empty", place=str(file), mend="a header line at least")
     if kind in (".csv", ".tsv", ".jsonl", ".ndjson"):
@@ -121,7 +140,11 @@ def _unpacked(source: Source, file: Path, packed: str, data: bytes) -> bytes:
         archive = zipfile.ZipFile(io.BytesIO(data))
         members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) != 1:
-            raise DataError(f"source '{source.name}': the archive holds {len(members)} files", place=str(file), mend="one file an archive")
+            raise DataError(
+                f"source '{source.name}': the archive holds {len(members)} files",
+                place=str(file),
+                mend="one file an archive",
+            )
         stream = archive.open(members[0])
     elif packed == ".gz":
         stream = gzip.open(io.BytesIO(data))  # type: ignore[assignment]  # noqa: SIM115
@@ -132,8 +155,11 @@ def _unpacked(source: Source, file: Path, packed: str, data: bytes) -> bytes:
     with stream:
         found = stream.read(limit + 1)
     if len(found) > limit:
-        raise DataError(f"source '{source.name}': the file unpacks to more than {_size(limit)}", place=str(file),
-                        mend="unpack it yourself if that is right")
+        raise DataError(
+            f"source '{source.name}': the file unpacks to more than {_size(limit)}",
+            place=str(file),
+            mend="unpack it yourself if that is right",
+        )
     return bytes(found)
 
 
@@ -146,15 +172,22 @@ def _text(source: Source, file: Path, data: bytes) -> bytes:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"source '{source.name}': the file is not UTF-8", place=f"{file}, line {line}, byte {error.start}",
-                        value=data[error.start : error.start + 8].hex(" "), mend="convert it: iconv -f latin1 -t utf-8") from None
+        raise DataError(
+            f"source '{source.name}': the file is not UTF-8",
+            place=f"{file}, line {line}, byte {error.start}",
+            value=data[error.start : error.start + 8].hex(" "),
+            mend="convert it: iconv -f latin1 -t utf-8",
+        ) from None
     start = 0
     while (end := data.find(b"\n", start)) >= 0 or start < len(data):
         end = len(data) if end < 0 else end
         if end - start > MOST_LINE:
             line = data.count(b"\n", 0, start) + 1
-            raise DataError(f"source '{source.name}': a line is {_size(end - start)} long", place=f"{file}, line {line}",
-                            mend=f"at most {_size(MOST_LINE)}; is a quote or a line end missing?")
+            raise DataError(
+                f"source '{source.name}': a line is {_size(end - start)} long",
+                place=f"{file}, line {line}",
+                mend=f"at most {_size(MOST_LINE)}; is a quote or a line end missing?",
+            )
         start = max(end + 1, data.rfind(b"\n", 0, min(end + MOST_LINE, len(data))) + 1)
     return data
 
@@ -175,8 +208,12 @@ def _parsed(source: Source, file: Path, kind: str, data: bytes) -> pl.DataFrame:
         ))  # fmt: skip
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).strip().splitlines()[0]
-        raise DataError(f"source '{source.name}': the file cannot be parsed", place=str(file), value=first,
-                        mend="each row needs as many fields as the header, quotes closed") from None
+        raise DataError(
+            f"source '{source.name}': the file cannot be parsed",
+            place=str(file),
+            value=first,
+            mend="each row needs as many fields as the header, quotes closed",
+        ) from None
 
 
 def _header(source: Source, file: Path, data: bytes, separator: str) -> None:
@@ -185,8 +222,12 @@ def _header(source: Source, file: Path, data: bytes, separator: str) -> None:
     first = data[: data.find(b"\n") if b"\n" in data else len(data)].decode().rstrip("\r")
     names = next(csv.reader([first], delimiter=separator))
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"source '{source.name}': a column stands twice in the header", place=f"{file}, line 1", value=repeated,
-                        mend="rename one of them")
+        raise DataError(
+            f"source '{source.name}': a column stands twice in the header",
+            place=f"{file}, line 1",
+            value=repeated,
+            mend="rename one of them",
+        )
 
 
 def _moments(frame: pl.DataFrame) -> pl.DataFrame:
@@ -216,9 +257,17 @@ def _moments(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _unreadable(source: Source, file: Path, error: Exception) -> ResourceError | DataError:
     if isinstance(error, PermissionError):
-        return ResourceError(f"source '{source.name}': the file may not be read", place=str(file), mend="give this user the right to read it")
-    return DataError(f"source '{source.name}': the file cannot be read", place=str(file), value=str(error) or type(error).__name__,
-                     mend="is it cut short?")
+        return ResourceError(
+            f"source '{source.name}': the file may not be read",
+            place=str(file),
+            mend="give this user the right to read it",
+        )
+    return DataError(
+        f"source '{source.name}': the file cannot be read",
+        place=str(file),
+        value=str(error) or type(error).__name__,
+        mend="is it cut short?",
+    )
 
 
 def _size(size: int) -> str:
@@ -226,5 +275,3 @@ def _size(size: int) -> str:
         if size >= scale:
             return f"{size / scale:.1f} {unit}"
     return f"{size} bytes"
-
-

@@ -8,7 +8,9 @@ from noria.ledger import Event, Ledger
 from noria.security import current_actor
 
 
-def approve(ledger: Ledger, team: Team, role: str, version: str, because: str, *, refuse: bool = False, actor: str | None = None) -> Event:
+def approve(
+    ledger: Ledger, team: Team, role: str, version: str, because: str, *, refuse: bool = False, actor: str | None = None
+) -> Event:
     """Write a decision about a version into the ledger.
 
     Raises
@@ -24,8 +26,11 @@ def approve(ledger: Ledger, team: Team, role: str, version: str, because: str, *
     holders = [member.name for member in team.members if role in member.roles]
     if actor not in holders:
         raise GateError(
-            f"'{actor}' does not have the role '{role}'", value=actor,
-            mend=f"ask {', '.join(holders)}" if holders else f"add nr.Member('{actor}', '{role}') to the project's team",
+            f"'{actor}' does not have the role '{role}'",
+            value=actor,
+            mend=f"ask {', '.join(holders)}"
+            if holders
+            else f"add nr.Member('{actor}', '{role}') to the project's team",
         )
     if not any(event.body["version"] == version for event in ledger.events(kind="version.packaged")):
         raise DeclarationError("no such version", value=version, mend="noria log --kind 'version.*' lists them")
@@ -33,7 +38,9 @@ def approve(ledger: Ledger, team: Team, role: str, version: str, because: str, *
     last = decision(ledger, role, version)
     if last is not None and last.actor == actor and last.kind == kind:
         raise DeclarationError("you already said so", value=f"{kind} at {last.at:%Y-%m-%d %H:%M}")
-    return ledger.append(kind, f"version:{version}", actor=actor, body={"version": version, "role": role, "text": because})
+    return ledger.append(
+        kind, f"version:{version}", actor=actor, body={"version": version, "role": role, "text": because}
+    )
 
 
 def decision(ledger: Ledger, role: str, version: str) -> Event | None:

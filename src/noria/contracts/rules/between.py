@@ -38,7 +38,11 @@ class Between(RowRule):
         import polars as pl
 
         if subject.kinds[self.column] not in ("int", "float", "null"):
-            raise self.refuse("between needs a column of numbers", field="column", value=f"{self.column} is {subject.kinds[self.column]}")
+            raise self.refuse(
+                "between needs a column of numbers",
+                field="column",
+                value=f"{self.column} is {subject.kinds[self.column]}",
+            )
         return pl.col(self.column).is_between(self.low, self.high).not_().fill_null(False)
 
     def mended(self, subject: Subject) -> pl.Expr:

@@ -39,7 +39,9 @@ class ExpressionRule(RowRule):
 
         parsed = parse(self.sql, place=f"{self.written_at}, {subject.place}")
         if (kind := parsed.kind(subject.kinds)) not in ("bool", "null"):
-            raise self.refuse("a rule needs an expression that is true or false", field="sql", value=f"{self.sql} is {kind}")
+            raise self.refuse(
+                "a rule needs an expression that is true or false", field="sql", value=f"{self.sql} is {kind}"
+            )
         return to_polars(parsed, subject.kinds).not_().fill_null(False)
 
 

@@ -47,7 +47,11 @@ class Matches(RowRule):
         import polars as pl
 
         if subject.kinds[self.column] not in ("string", "null"):
-            raise self.refuse("matches needs a column of texts", field="column", value=f"{self.column} is {subject.kinds[self.column]}")
+            raise self.refuse(
+                "matches needs a column of texts",
+                field="column",
+                value=f"{self.column} is {subject.kinds[self.column]}",
+            )
         return pl.col(self.column).cast(pl.String).str.contains(f"^(?:{self.pattern})$").not_().fill_null(False)
 
 

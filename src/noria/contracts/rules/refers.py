@@ -40,7 +40,9 @@ class Refers(RowRule):
         table = subject.references[self.to]
         key = self.key or table.columns[0]
         if key not in table.columns:
-            raise self.refuse(f"'{self.to}' has no such column", field="key", value=key, mend="one of " + ", ".join(table.columns))
+            raise self.refuse(
+                f"'{self.to}' has no such column", field="key", value=key, mend="one of " + ", ".join(table.columns)
+            )
         known = pl.lit(table[key].unique()).implode()
         return pl.col(self.column).is_in(known).not_().fill_null(False)
 

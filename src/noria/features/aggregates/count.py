@@ -40,6 +40,13 @@ class Count(WindowAggregate):
         return states[:, 0]
 
 
-def count(column: str = "", *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None) -> Count:
+def count(
+    column: str = "",
+    *,
+    windows: Iterable[str],
+    where: str | None = None,
+    hop: str | None = None,
+    name: str | None = None,
+) -> Count:
     """How many rows lie in each window, or how many of them have a value in a column."""
     return Count(column, windows=tuple(windows), where=where, hop=hop, name=name)

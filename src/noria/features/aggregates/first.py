@@ -55,6 +55,8 @@ class First(WindowAggregate):
         return np.where(states[:, 0] > 0, states[:, 2], np.nan)
 
 
-def first(column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None) -> First:
+def first(
+    column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None
+) -> First:
     """The earliest of a column's values in each window."""
     return First(column, windows=tuple(windows), where=where, hop=hop, name=name)

@@ -53,6 +53,8 @@ class Last(WindowAggregate):
         return np.where(states[:, 0] > 0, states[:, 2], np.nan)
 
 
-def last(column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None) -> Last:
+def last(
+    column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None
+) -> Last:
     """The latest of a column's values in each window."""
     return Last(column, windows=tuple(windows), where=where, hop=hop, name=name)

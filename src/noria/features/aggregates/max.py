@@ -45,6 +45,8 @@ class Max(WindowAggregate):
         return np.where(states[:, 0] > 0, states[:, 1], np.nan)
 
 
-def max(column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None) -> Max:
+def max(
+    column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None
+) -> Max:
     """The largest of a column's values in each window."""
     return Max(column, windows=tuple(windows), where=where, hop=hop, name=name)

@@ -29,6 +29,8 @@ class Mean(Sum):
         return np.divide(states[:, 1], count, out=np.full(len(states), np.nan), where=count > 0)
 
 
-def mean(column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None) -> Mean:
+def mean(
+    column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None
+) -> Mean:
     """The arithmetic mean of a column's values in each window."""
     return Mean(column, windows=tuple(windows), where=where, hop=hop, name=name)

@@ -45,6 +45,8 @@ class Min(WindowAggregate):
         return np.where(states[:, 0] > 0, states[:, 1], np.nan)
 
 
-def min(column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None) -> Min:
+def min(
+    column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None
+) -> Min:
     """The smallest of a column's values in each window."""
     return Min(column, windows=tuple(windows), where=where, hop=hop, name=name)

@@ -65,6 +65,8 @@ class Std(WindowAggregate):
         return np.sqrt(variance)
 
 
-def std(column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None) -> Std:
+def std(
+    column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None
+) -> Std:
     """The sample standard deviation of a column's values in each window."""
     return Std(column, windows=tuple(windows), where=where, hop=hop, name=name)

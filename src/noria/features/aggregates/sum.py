@@ -42,6 +42,8 @@ class Sum(WindowAggregate):
         return np.where(states[:, 0] > 0, states[:, 1], np.nan)
 
 
-def sum(column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None) -> Sum:
+def sum(
+    column: str, *, windows: Iterable[str], where: str | None = None, hop: str | None = None, name: str | None = None
+) -> Sum:
     """The sum of a column's values in each window."""
     return Sum(column, windows=tuple(windows), where=where, hop=hop, name=name)

@@ -43,4 +43,6 @@ class LmdbStore:
 
 def _address(view: str, key: bytes) -> bytes:
     address = view.encode() + b"\0" + key
-    return address if len(address) <= _LONGEST else view.encode() + b"\1" + hashlib.blake2b(key, digest_size=32).digest()
+    return (
+        address if len(address) <= _LONGEST else view.encode() + b"\1" + hashlib.blake2b(key, digest_size=32).digest()
+    )
