@@ -7,17 +7,29 @@ import re
 import sys
 from datetime import timedelta
 from types import FrameType
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError
 
 from noria.core import DeclarationError
 
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    # Type checkers would derive the constructor from what fields hold (a tuple of names, a datetime); it accepts more
+    # (one name, a list, a text). What is given is checked when it is constructed, with words of our own.
+    class _Model:
+        model_fields: ClassVar[dict[str, FieldInfo]]
+
+        def __init__(self, **fields: Any) -> None: ...
+else:
+    _Model = BaseModel
+
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)$")
 _UNITS = {"us": 1, "ms": 1_000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6, "w": 604800 * 10**6}
 
 
-class Declaration(BaseModel):
+class Declaration(_Model):
     """Base of all declarations.
 
     A constructor stores its parameters and does nothing else. Fields marked ``Field(kw_only=False)`` can be given by
@@ -89,7 +101,7 @@ def _caller() -> str:
     return ""
 
 
-def _worded(cls: type[BaseModel], error: ValidationError, where: str) -> DeclarationError:
+def _worded(cls: type[_Model], error: ValidationError, where: str) -> DeclarationError:
     """The first fault of a pydantic error in our words; the others are counted."""
     faults = error.errors(include_url=False)
     fault = faults[0]

@@ -1,5 +1,6 @@
 """What a version must show before it is promoted: one file a gate, and the step that asks them all."""
 
+from noria.gates.agreement import Agreement, agreement
 from noria.gates.approval import Approval
 from noria.gates.baseline import BeatsBaseline
 from noria.gates.check import Check, Finding
@@ -12,6 +13,7 @@ from noria.gates.slices import NoWorseSlice
 from noria.gates.steps import steps
 
 __all__ = [
+    "Agreement",
     "Approval",
     "BeatsBaseline",
     "Check",
@@ -24,5 +26,6 @@ __all__ = [
     "NoWorseSlice",
     "Parity",
     "Slice",
+    "agreement",
     "steps",
 ]

@@ -100,7 +100,7 @@ class Answers:
         metric: str,
         skill: float,
     ) -> Window:
-        """What a monitor sees at a moment: the questions of the last `length` microseconds, and the answers known by then.
+        """What a monitor sees at a moment: the questions of the last `length` microseconds, and the answers by then.
 
         Parameters
         ----------

@@ -26,8 +26,6 @@ class Version:
     ----------
     name : str
         The version.
-    package : str
-        Reference of its package.
     params : mapping
         Where a later search starts.
     reference : mapping
@@ -37,7 +35,6 @@ class Version:
     """
 
     name: str
-    package: str
     params: Mapping[str, Any]
     reference: Mapping[str, Any]
     skill: float
@@ -77,7 +74,7 @@ class Life:
     client: Client
     answers: Answers
     kinds: Mapping[str, str]
-    apply: Callable[[list[tuple[str, dict[str, Any]]]], None]
+    apply: Callable[[list[tuple[str, dict[str, Any]]]], object]
     retrain: Callable[[Version], tuple[Retraining, Version]]
     route: Callable[[Mapping[str, float]], None]
     champion: Version

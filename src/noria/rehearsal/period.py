@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from noria.core import DataError
 from noria.declarations import Project, Source
-from noria.workspace import Workspace
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,23 +50,19 @@ class Period:
     events: list[tuple[str, dict[str, Any]]]
 
 
-def read_period(
-    project: Project, workspace: Workspace, training_set: Path, tables: Mapping[str, str], say: Callable[[str], None]
-) -> Period:
+def read_period(project: Project, lake: str, training_set: Path, tables: Mapping[str, str]) -> Period:
     """Read what the rehearsal plays.
 
     Parameters
     ----------
     project : Project
         With a rehearsal.
-    workspace : Workspace
-        Where the lake is.
+    lake : str
+        URL of the lake.
     training_set : Path
         The spine with its times and answers.
     tables : mapping of str to str
         Source to the reference of its table: ``table:flights@3``.
-    say : callable
-        Unused: the signature of what a child runs.
 
     Raises
     ------
@@ -80,7 +75,7 @@ def read_period(
 
     assert project.rehearsal is not None
     start, end = project.rehearsal.start, project.rehearsal.end
-    lake = open_lake(workspace.lake)
+    opened = open_lake(lake)
     asked = (
         pl.scan_parquet(training_set)
         .select("_row", "_time", "_known", pl.col("_label").cast(pl.Float64))
@@ -90,12 +85,12 @@ def read_period(
     if asked.is_empty():
         raise DataError("nothing was asked in the rehearsed period", value=f"{start} to {end}")
     spine = project.spine.source
-    known_before = lake.read(*_table(tables[spine.name])).select("_row", *spine.known_before)
+    known_before = opened.read(*_table(tables[spine.name])).select("_row", *spine.known_before)
     asked = asked.lazy().join(known_before, on="_row", how="left", maintain_order="left").collect()
     micros = {name: asked[name].dt.epoch("us") for name in ("_time", "_known")}
     events = sorted(
         (event for source in project.sources if source.event_time is not None
-         for event in _events(lake.read(*_table(tables[source.name])), source, start, end)),
+         for event in _events(opened.read(*_table(tables[source.name])), source, start, end)),
         key=operator.itemgetter(0, 1, 2),
     )  # fmt: skip
     return Period(

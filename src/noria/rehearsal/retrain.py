@@ -75,7 +75,7 @@ def retrain(
     inputs = {name: outcome for name, outcome in done.items() if name not in names}
     with contextlib.closing(open_ledger(workspace.ledger, clock)) as ledger:
         result = run.execute(_plan(project, steps, inputs), workspace, ledger, clock=clock, command="rehearsal")
-        told = [event for event in ledger.events(kind="step.finished", run=result.run)]
+        told = list(ledger.events(kind="step.finished", run=result.run))
     taken = [
         {"step": event.subject, "seconds": event.body["meters"]["wall_seconds"], "cost": event.body["cost"]}
         for event in told
