@@ -1,5 +1,6 @@
 """Polars, DuckDB and the Python closure give the same value for every row of every expression."""
 
+# ruff: noqa: E501 (tables of forms and values)
 from __future__ import annotations
 
 import math

@@ -1,5 +1,6 @@
 """What the semantics of docs/expressions.md say, as values; in Python and in Polars."""
 
+# ruff: noqa: E501 (tables of forms and values)
 from __future__ import annotations
 
 import math

@@ -46,7 +46,7 @@ def _apply(name: str, args: tuple[Typed, ...]) -> Typed:
         parameters = overload.parameters(len(args))
         if parameters is None:
             continue
-        costs = [_cost(arg, parameter) for arg, parameter in zip(args, parameters, strict=True)]
+        costs = [_cost(arg, parameter, overload.exact) for arg, parameter in zip(args, parameters, strict=True)]
         if None not in costs:
             cost = sum(cost for cost in costs if cost is not None)
             if best is None or cost < best[0]:
@@ -85,14 +85,16 @@ def _constant(node: Typed) -> bool:
 _FROM_LITERAL = ("CAST AS DATE", "CAST AS TIMESTAMP")
 
 
-def _cost(arg: Typed, parameter: Parameter) -> int | None:
+def _cost(arg: Typed, parameter: Parameter, exact: bool = False) -> int | None:
     """How far an argument is from a parameter; None: it does not fit."""
     if isinstance(parameter, Fixed):
         return _cost(arg, parameter.type) if isinstance(arg, Constant) else None
     if parameter is None or arg.type == parameter:
         return 0
     if arg.type == "null":
-        return None if parameter == "local" else 0
+        return None if parameter == "local" else 1
+    if exact:
+        return None
     if (arg.type, parameter) in (("int", "float"), ("date", "timestamp")):
         return 1
     if isinstance(arg, Constant) and arg.type == "string" and parameter in _FROM_TEXT:
@@ -104,7 +106,7 @@ def _convert(arg: Typed, kind: Type) -> Typed:
     if arg.type == kind:
         return arg
     if isinstance(arg, Constant):
-        if arg.type == "null":
+        if arg.value is None:
             return Constant(kind, None)
         if arg.type == "int":
             return Constant(kind, float(arg.value))

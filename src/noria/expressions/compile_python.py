@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from noria.core import UTC, DataError
+from noria.expressions.numbers import INT_MAX, INT_MIN
 from noria.expressions.times import micros_in
 from noria.expressions.tree import Apply, Constant, Read, Type, Typed
 
@@ -72,7 +73,13 @@ def _read(name: str, kind: Type) -> Closure:
         value = row[name]
         return value if value is None or getattr(value, "tzinfo", None) is UTC else _conform(name, kind, value)
 
-    return read_moment if kind == "timestamp" else read
+    def read_int(row: Row) -> Any:
+        value = row[name]
+        if value is None or (value.__class__ is int and INT_MIN <= value <= INT_MAX):
+            return value
+        return _conform(name, kind, value)
+
+    return read_moment if kind == "timestamp" else read_int if kind == "int" else read
 
 
 def _conform(name: str, kind: Type, value: Any) -> Any:
@@ -82,10 +89,10 @@ def _conform(name: str, kind: Type, value: Any) -> Any:
             return value.astimezone(UTC)
         if kind == "float" and not isinstance(value, (str, bool)):
             return float(value)
-        if kind == "int" and not isinstance(value, (bool, float)):
-            return operator.index(value)
-        if kind == "int" and isinstance(value, float) and value.is_integer():
-            return int(value)
+        if kind == "int" and not isinstance(value, bool):
+            whole = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+            if INT_MIN <= whole <= INT_MAX:
+                return whole
     except (TypeError, ValueError, OverflowError):
         pass
     if kind == "string" and isinstance(value, str):

@@ -48,6 +48,8 @@ class Overload:
         How many of the last parameters may come again.
     prepare : callable, optional
         Of the literals: checks them (``ValueError`` says what is wrong) and gives what the compilers get.
+    exact : bool
+        No argument is converted: it is of the kind, or null.
     """
 
     takes: tuple[Parameter, ...]
@@ -58,6 +60,7 @@ class Overload:
     strict: bool = True
     repeat: int = 0
     prepare: Callable[..., tuple[Any, ...]] | None = None
+    exact: bool = False
 
     def parameters(self, count: int) -> tuple[Parameter, ...] | None:
         """The parameters for so many arguments, None where they do not fit."""

@@ -141,7 +141,9 @@ _CLOCK_PARTS: dict[str, tuple[Callable[[Any], int], Callable[[Any], pl.Expr], Sq
 }
 
 
-def _part(kind: Type, part: tuple[Callable[[Any], int], Callable[[Any], pl.Expr], Sql]) -> Overload:
+def _part(
+    kind: Type, part: tuple[Callable[[Any], int], Callable[[Any], pl.Expr], Sql], exact: bool = False
+) -> Overload:
     of_python, of_polars, sql = part
 
     def build(x: pl.Expr) -> pl.Expr:
@@ -149,7 +151,7 @@ def _part(kind: Type, part: tuple[Callable[[Any], int], Callable[[Any], pl.Expr]
 
         return of_polars(x).cast(pl.Int64)
 
-    return Overload((kind,), "int", of_python, build, sql)
+    return Overload((kind,), "int", of_python, build, sql, exact=exact)
 
 
 def micros_of(moment: datetime) -> int:
@@ -229,7 +231,11 @@ TIMES: Table = {
         f"EXTRACT({name})": (_part("timestamp", part), _part("local", part), _part("date", part))
         for name, part in _DATE_PARTS.items()
     },
-    **{f"EXTRACT({name})": (_part("timestamp", part), _part("local", part)) for name, part in _CLOCK_PARTS.items()},
+    # A date has no hour: midnight would be a guess.
+    **{
+        f"EXTRACT({name})": (_part("timestamp", part, exact=True), _part("local", part))
+        for name, part in _CLOCK_PARTS.items()
+    },
     "EXTRACT(EPOCH)": _EPOCH_PART,
     **{f"DATE_TRUNC({unit})": (_trunc(unit),) for unit in _POLARS_UNITS},
 }  # fmt: skip
