@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from noria.core import DeclarationError
-from noria.declarations import FeatureView, Project, Source, duration_text
+from noria.declarations import FeatureView, Project, Source, Spine, duration_text
 from noria.expressions import Kind, parse
 from noria.features.views import ViewPlan, view_plan
 
@@ -39,9 +39,36 @@ class Feature:
         return asdict(self)
 
 
-def plans_of(project: Project, schemas: Mapping[str, Mapping[str, Kind]]) -> tuple[ViewPlan, ...]:
-    """The views of a project, worked out against the kinds of the sources' columns."""
-    return tuple(view_plan(view, schemas[view.source.name]) for view in project.features)
+def plans_of(views: Sequence[FeatureView], schemas: Mapping[str, Mapping[str, Kind]]) -> tuple[ViewPlan, ...]:
+    """Views worked out against the kinds of the sources' columns."""
+    return tuple(view_plan(view, schemas[view.source.name]) for view in views)
+
+
+def columns_read(spine: Spine, plans: Sequence[ViewPlan]) -> dict[str, set[str]]:
+    """Source to the columns that any view or the spine reads of it."""
+    texts = [spine.time, spine.label, known_text(spine) or "", *(text for _, text in spine.features)]
+    read = {column for text in texts if text for column in parse(text).columns}
+    before = set(spine.source.known_before)
+    carried = {key for plan in plans for key in plan.view.keys} | {
+        c for _, text in spine.features for c in parse(text).columns
+    }
+    found = {
+        spine.source.name: (read & before)
+        | (carried & before)
+        | {c for text in texts[:3] if text for c in parse(text).columns}
+    }
+    for plan in plans:
+        expressions = [
+            *(t.column for t in plan.tracks),
+            *(t.where for t in plan.tracks),
+            *(one.expression for one in plan.lookups),
+        ]
+        found.setdefault(plan.view.source.name, set()).update(
+            plan.view.keys,
+            [plan.view.source.event_time] if plan.view.source.event_time else [],
+            *(expression.columns for expression in expressions if expression is not None),
+        )
+    return found
 
 
 def features_of(project: Project, schemas: Mapping[str, Mapping[str, Kind]]) -> tuple[Feature, ...]:
@@ -59,23 +86,18 @@ def features_of(project: Project, schemas: Mapping[str, Mapping[str, Kind]]) -> 
     DeclarationError
         A feature reads what is not known when the question is asked, two have one name, or one cannot be computed.
     """
-    plans = plans_of(project, schemas)
-    found = [Feature(one.name, "number", plan.view.name, one.text) for plan in plans for one in plan.windowed]
-    found += [
-        Feature(one.name, "category" if one.kind == "string" else "number", plan.view.name, f"{one.expression.text} of {plan.view.source.name}")
-        for plan in plans for one in plan.lookups
-    ]  # fmt: skip
+    plans = plans_of(project.features, schemas)
     for view in project.features:
         _check_view(project, view, schemas)
     _check_times(project, schemas[project.spine.source.name])
-    kinds = request_kinds(project, plans, schemas[project.spine.source.name])
+    kinds = request_kinds(project.spine, plans, schemas[project.spine.source.name])
     for name, text in project.spine.features:
         kind = _known_at_question(project, f"features.{name}", text, kinds)
         if kind not in ("bool", "int", "float", "string", "null"):
             raise project.spine.refuse(
                 "a feature is a number, a truth or a text", field=f"features.{name}", value=f"{text} is {kind}"
             )
-        found.append(Feature(name, "category" if kind == "string" else "number", "", text))
+    found = listed(project.spine, plans, schemas[project.spine.source.name])
     names = [feature.name for feature in found]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise project.refuse(
@@ -85,12 +107,29 @@ def features_of(project: Project, schemas: Mapping[str, Mapping[str, Kind]]) -> 
         raise project.refuse(
             "there are no features", field="features", mend="add a FeatureView, or features of the spine"
         )
+    return found
+
+
+def listed(spine: Spine, plans: Sequence[ViewPlan], spine_schema: Mapping[str, Kind]) -> tuple[Feature, ...]:
+    """All features in the model's order: the views' windows, their lookups, the spine's own."""
+    kinds = request_kinds(spine, plans, spine_schema)
+    found = [Feature(one.name, "number", plan.view.name, one.text) for plan in plans for one in plan.windowed]
+    found += [
+        Feature(one.name, _model_kind(one.kind), plan.view.name, f"{one.expression.text} of {plan.view.source.name}")
+        for plan in plans
+        for one in plan.lookups
+    ]
+    found += [Feature(name, _model_kind(parse(text).kind(kinds)), "", text) for name, text in spine.features]
     return tuple(found)
 
 
-def request_kinds(project: Project, plans: tuple[ViewPlan, ...], spine_schema: Mapping[str, Kind]) -> dict[str, Kind]:
+def _model_kind(kind: Kind) -> Literal["number", "category"]:
+    return "category" if kind == "string" else "number"
+
+
+def request_kinds(spine: Spine, plans: Sequence[ViewPlan], spine_schema: Mapping[str, Kind]) -> dict[str, Kind]:
     """What the spine's features may read: what a request carries, and the fetched features."""
-    kinds = {name: spine_schema[name] for name in project.spine.source.known_before if name in spine_schema}
+    kinds = {name: spine_schema[name] for name in spine.source.known_before if name in spine_schema}
     for plan in plans:
         kinds |= dict.fromkeys((one.name for one in plan.windowed), "float")
         kinds |= {one.name: "string" if one.kind == "string" else "float" for one in plan.lookups}
@@ -141,7 +180,7 @@ def _check_times(project: Project, schema: Mapping[str, Kind]) -> None:
         raise spine.refuse("the time of the question is not a timestamp", field="time", value=spine.time)
     if (kind := parse(spine.label, place=f"{spine.written_at}, Spine, label").kind(schema)) not in ("bool", "int"):
         raise spine.refuse("the label of a binary task is a truth", field="label", value=f"{spine.label} is {kind}")
-    if (text := known_text(project)) is None:
+    if (text := known_text(spine)) is None:
         raise spine.refuse(
             "nothing says when the answer is known",
             field="known",
@@ -158,9 +197,9 @@ def _check_times(project: Project, schema: Mapping[str, Kind]) -> None:
         )
 
 
-def known_text(project: Project) -> str | None:
+def known_text(spine: Spine) -> str | None:
     """The row expression of when the answer is known."""
-    spine, source = project.spine, project.spine.source
+    source = spine.source
     if spine.known is not None:
         return spine.known
     if source.event_time is None:

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 
 from noria.core import UTC, DataError
-from noria.declarations import Project
+from noria.declarations import FeatureView, Spine
 from noria.expressions import Kind, parse, to_python
-from noria.features.catalogue import Feature, features_of, plans_of, request_kinds
+from noria.features.catalogue import Feature, listed, plans_of, request_kinds
 from noria.features.online import decode, key_bytes, nothing, window_values
 from noria.features.stores import OnlineStore
 from noria.features.views import ViewPlan
@@ -36,22 +36,30 @@ class FeatureService:
 
     Parameters
     ----------
-    project : Project
-        The declarations (spine, features).
+    spine : Spine
+        The rows that are asked about.
+    views : sequence of FeatureView
+        Where features are fetched.
     schemas : mapping of str to mapping of str to Kind
-        Source to its columns' kinds, as they were when the model was trained.
+        Source to its columns' kinds, as they were when the model was trained; of the columns that views and spine read.
     store : OnlineStore
         Where the tiles are.
     """
 
-    def __init__(self, project: Project, schemas: Mapping[str, Mapping[str, Kind]], store: OnlineStore):
-        self.features: tuple[Feature, ...] = features_of(project, schemas)
-        self._plans = plans_of(project, schemas)
+    def __init__(
+        self,
+        spine: Spine,
+        views: Sequence[FeatureView],
+        schemas: Mapping[str, Mapping[str, Kind]],
+        store: OnlineStore,
+    ):
+        self._plans = plans_of(views, schemas)
         self._store = store
-        spine_schema = schemas[project.spine.source.name]
-        self._request = {name: spine_schema[name] for name in project.spine.source.known_before}
-        kinds = request_kinds(project, self._plans, spine_schema)
-        self._at_question = [(name, to_python(parse(text), kinds)) for name, text in project.spine.features]
+        spine_schema = schemas[spine.source.name]
+        self.features: tuple[Feature, ...] = listed(spine, self._plans, spine_schema)
+        self._request = {name: spine_schema[name] for name in spine.source.known_before if name in spine_schema}
+        kinds = request_kinds(spine, self._plans, spine_schema)
+        self._at_question = [(name, to_python(parse(text), kinds)) for name, text in spine.features]
         self._nothing = {plan.view.name: nothing(plan) for plan in self._plans}
 
     def columns(self, requests: Sequence[Mapping[str, Any]], at: int) -> dict[str, Any]:

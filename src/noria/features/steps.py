@@ -57,7 +57,8 @@ def make_training_set(project: Project, ctx: StepContext) -> Outcome:
 
     schemas = schemas_of(ctx.inputs)
     features = features_of(project, schemas)
-    frame = joined(project, tables_of(ctx.workspace.lake, ctx.inputs), plans_of(project, schemas), schemas, features)
+    plans = plans_of(project.features, schemas)
+    frame = joined(project, tables_of(ctx.workspace.lake, ctx.inputs), plans, schemas, features)
     folder = ctx.scratch / "made"
     folder.mkdir(exist_ok=True)
     frame.write_parquet(folder / "training_set.parquet", compression="zstd", compression_level=1)
@@ -65,8 +66,20 @@ def make_training_set(project: Project, ctx: StepContext) -> Outcome:
     labels = frame["_label"]
     return Outcome({"set": ctx.reference(made / "training_set.parquet")}, {
         "rows": len(frame), "labelled": len(frame) - labels.null_count(), "unlabelled": labels.null_count(), "positives": int(labels.sum()),
-        "features": [feature.to_body() for feature in features],
+        "features": [feature.to_body() for feature in features], "schemas": _schemas_read(project, plans, schemas),
     })  # fmt: skip
+
+
+def _schemas_read(
+    project: Project, plans: tuple[ViewPlan, ...], schemas: Mapping[str, Mapping[str, Kind]]
+) -> dict[str, dict[str, Kind]]:
+    """What a server must know of the sources: the kinds of the columns that views and spine read."""
+    from noria.features.catalogue import columns_read
+
+    read = columns_read(project.spine, plans)
+    return {
+        name: {column: schemas[name][column] for column in sorted(columns)} for name, columns in sorted(read.items())
+    }
 
 
 def joined(
@@ -79,15 +92,14 @@ def joined(
     """The spine joined to all features as they were at each row's time: the training set of docs/design.md."""
     import polars as pl
 
-    from noria.features.catalogue import known_text, request_kinds
+    from noria.features.catalogue import columns_read, known_text, request_kinds
     from noria.features.join import training_set
 
     spine = project.spine
     schema = schemas[spine.source.name]
-    wanted = _columns_read(project, plans)
-    frames = {name: _collected(table, wanted.get(name)) for name, table in tables.items() if name in wanted}
+    frames = {name: _collected(tables[name], columns) for name, columns in columns_read(spine, plans).items()}
     rows = frames[spine.source.name]
-    known = known_text(project)
+    known = known_text(spine)
     assert known is not None
     base = rows.select(
         "_row", _time=to_polars(parse(spine.time), schema), _known=to_polars(parse(known), schema),
@@ -95,7 +107,7 @@ def joined(
     )  # fmt: skip
     found = training_set(rows, base["_time"], frames, plans)
     whole = base.with_columns(list(found.values()))
-    kinds = request_kinds(project, plans, schema)
+    kinds = request_kinds(spine, plans, schema)
     request = rows.select(pl.col(name) for name in kinds if name in rows.columns)
     seen = whole.select(name for name in kinds if name in found).with_columns(pl.col(pl.Float32).cast(pl.Float64))
     at_question = pl.concat([request, seen], how="horizontal").select(
@@ -106,35 +118,10 @@ def joined(
     return whole.select("_row", "_time", "_known", "_label", *(f.name for f in features)).sort("_time", "_row")
 
 
-def _columns_read(project: Project, plans: tuple[ViewPlan, ...]) -> dict[str, set[str] | None]:
-    """Source to the columns that any view or the spine reads of it."""
-    from noria.features.catalogue import known_text
-
-    spine = project.spine
-    texts = [spine.time, spine.label, known_text(project) or "", *(text for _, text in spine.features)]
-    found: dict[str, set[str] | None] = {
-        spine.source.name: {
-            "_row",
-            *spine.source.known_before,
-            *(c for text in texts[:3] if text for c in parse(text).columns),
-        }
-    }
-    for plan in plans:
-        columns = found.setdefault(plan.view.source.name, {"_row"})
-        assert columns is not None
-        columns |= {*plan.view.keys, *([plan.view.source.event_time] if plan.view.source.event_time else [])}
-        expressions = [
-            *(t.column for t in plan.tracks),
-            *(t.where for t in plan.tracks),
-            *(one.expression for one in plan.lookups),
-        ]
-        columns |= {column for expression in expressions if expression is not None for column in expression.columns}
-    return found
-
-
-def _collected(table: pl.LazyFrame, columns: set[str] | None) -> pl.DataFrame:
+def _collected(table: pl.LazyFrame, columns: set[str]) -> pl.DataFrame:
+    """The columns that are read, in order of arrival."""
     names = table.collect_schema().names()
-    return table.select(name for name in names if columns is None or name in columns).sort("_row").collect()
+    return table.select("_row", *(name for name in names if name in columns and name != "_row")).sort("_row").collect()
 
 
 def _materialise(project: Project, ctx: StepContext) -> Outcome:
@@ -158,13 +145,13 @@ def materialise(
         The moment: events that were known later are left out.
     """
     from noria.core import to_micros
-    from noria.features.catalogue import plans_of
+    from noria.features.catalogue import columns_read, plans_of
     from noria.features.online import fill
     from noria.features.stores import open_store
 
     tables = tables_of(lake, inputs)
-    plans = plans_of(project, schemas_of(inputs))
-    wanted = _columns_read(project, plans)
+    plans = plans_of(project.features, schemas_of(inputs))
+    wanted = columns_read(project.spine, plans)
     store = open_store(online)
     facts: dict[str, Any] = {}
     try:

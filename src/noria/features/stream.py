@@ -35,7 +35,7 @@ class StreamWorker:
 
     def __init__(self, project: Project, schemas: Mapping[str, Mapping[str, Kind]], store: OnlineStore):
         self._store = store
-        self._views = [_StreamView(plan) for plan in plans_of(project, schemas) if plan.windowed]
+        self._views = [_StreamView(plan) for plan in plans_of(project.features, schemas) if plan.windowed]
 
     def apply(self, events: Iterable[tuple[str, Row]], now: int) -> int:
         """Take in events in order of arrival.

@@ -83,7 +83,7 @@ def _served(evidence: Evidence, moment: datetime, rows: pl.DataFrame) -> Mapping
     """The features of some rows' requests, from a store that was filled as of the moment."""
     import polars as pl
 
-    from noria.features import FeatureService, materialise, open_store, schemas_of, tables_of
+    from noria.features import FeatureService, materialise, open_store, tables_of
 
     project = evidence.project
     ingested = {name: outcome for name, outcome in evidence.outcomes.items() if name.startswith("ingest:")}
@@ -97,7 +97,9 @@ def _served(evidence: Evidence, moment: datetime, rows: pl.DataFrame) -> Mapping
         materialise(project, ingested, evidence.workspace.lake, online, moment)
         store = open_store(online)
         try:
-            service = FeatureService(project, schemas_of(ingested), store)
+            service = FeatureService(
+                project.spine, project.features, evidence.outcomes["training-set"].facts["schemas"], store
+            )
             return service.columns(requests.to_dicts(), to_micros(moment))
         finally:
             store.close()

@@ -82,6 +82,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         In the model's order.
     views, spine : plain JSON
         The declarations of feature views and spine; `noria.declarations.restore` makes them declarations again.
+    schemas : mapping of str to mapping
+        Source to the kinds of its columns that views and spine read, as they were in training.
     metric : str
         What was maximised.
     scores : mapping of str to mapping
@@ -104,6 +106,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     features: tuple[ModelFeature, ...]
     views: list[Any]
     spine: dict[str, Any]
+    schemas: dict[str, dict[str, str]] = {}
     metric: str
     scores: dict[str, dict[str, float]]
     threshold: float

@@ -55,6 +55,7 @@ def _package(ctx: StepContext, project: Project) -> Outcome:
         features=tuple(ModelFeature(feature["name"], feature["kind"]) for feature in features),
         views=[dump(view) for view in project.features],
         spine=dump(project.spine),
+        schemas=ctx.inputs["training-set"].facts["schemas"],
         metric=project.search.metric,
         scores=_intervals(evaluated.facts["scores"]),
         threshold=trained.facts["threshold"],

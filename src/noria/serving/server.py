@@ -191,7 +191,7 @@ class _Watch:
     def __init__(self, service: Service, clock: Clock):
         self._service = service
         self._public_key = SigningKey.load_or_create(service.workspace.keys).public
-        self._open_features = opener(service.workspace.online, clock)
+        self._open_features = opener(service.workspace.online)
         self._seen: object = None
 
     def load(self, known: dict[str, Loaded] | None) -> tuple[Fleet, list[NoriaError]]:
