@@ -141,6 +141,27 @@ class Evidence:
         public = SigningKey.load_or_create(self.workspace.keys).public
         return open_package(self._path(self.outcomes["package"].outputs["package"]), public)
 
+    def sample(self, rows: int) -> dict[str, Any]:
+        """Up to `rows` rows of the training set, spread over it: every feature as the package takes it.
+
+        Returns
+        -------
+        dict
+            Feature to a float32 array (NaN is null), or to a list of texts and None.
+        """
+        import polars as pl
+
+        features = self.outcomes["training-set"].facts["features"]
+        lazy = pl.scan_parquet(self.training_set).select(feature["name"] for feature in features)
+        count = int(lazy.select(pl.len()).collect().item())
+        frame = lazy.gather_every(max(1, count // rows)).head(rows).collect()
+        return {
+            feature["name"]: frame[feature["name"]].cast(pl.Float32).fill_null(float("nan")).to_numpy()
+            if feature["kind"] == "number"
+            else frame[feature["name"]].to_list()
+            for feature in features
+        }
+
     def _path(self, reference: str) -> Path:
         return self.workspace.root / reference.removeprefix("file:")
 
