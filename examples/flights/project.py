@@ -44,7 +44,7 @@ views = [
 
 project = nr.Project(
     "flights", question="Will it arrive more than 15 minutes late? Asked an hour before its scheduled departure.",
-    features=views, tags={"team": "operations"},
+    features=views, references=[airports], tags={"team": "operations"},
     spine=nr.Spine(flights, time="scheduled - INTERVAL '1 hour'", label="late", features={
         "hour": f"EXTRACT(HOUR FROM scheduled {LOCAL})", "weekday": f"EXTRACT(ISODOW FROM scheduled {LOCAL})",
         "distance": "distance", "carrier": "carrier", "origin": "origin", "dest": "dest",

@@ -29,6 +29,10 @@ class Project(Declaration):
         The rows to predict.
     features : list of FeatureView
         What is known about the entities in them.
+    references : list of Source
+        Sources that only rules refer to (`noria.refers`).
+    references : list of Source
+        Sources that only rules of other sources refer to, such as the list of airports.
     search : Search
         What is trained.
     gates : list of Gate
@@ -49,6 +53,8 @@ class Project(Declaration):
     question: str = ""
     spine: Spine
     features: tuple[FeatureView, ...] = ()
+    references: tuple[Source, ...] = ()
+    references: tuple[Source, ...] = ()
     search: Search
     gates: tuple[SerializeAsAny[Gate], ...] = ()
     endpoint: Endpoint
@@ -62,9 +68,9 @@ class Project(Declaration):
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Every source that the spine and the features read, each once, in the order of first use."""
+        """Every source that the spine, the features and rules read, each once, in the order of first use."""
         found: dict[str, Source] = {}
-        for source in (self.spine.source, *(view.source for view in self.features)):
+        for source in (self.spine.source, *(view.source for view in self.features), *self.references):
             if found.setdefault(source.name, source) != source:
                 raise source.refuse("two different sources have the same name", field="name", value=source.name)
         return tuple(found.values())
