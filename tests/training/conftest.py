@@ -92,7 +92,7 @@ def workspace(tmp_path: Path) -> Workspace:
 @pytest.fixture
 def do(workspace: Workspace, training_set: Path) -> Callable[..., dict[str, Outcome]]:
     """Run steps one after the other, as `noria.run` would, but in this process."""
-    said: dict[str, Any] = {"features": FEATURES, "rows": 4000}
+    said: dict[str, Any] = {"features": FEATURES, "rows": 4000, "schemas": {}}
     outcomes = {"training-set": Outcome({"set": f"file:{training_set}"}, said)}
 
     def run(steps: tuple[Step, ...], suffix: str = "") -> dict[str, Outcome]:
@@ -101,5 +101,5 @@ def do(workspace: Workspace, training_set: Path) -> Callable[..., dict[str, Outc
             outcomes[step.name] = step.function(StepContext(workspace, step.name + suffix, inputs))
         return dict(outcomes)
 
-    workspace.root.mkdir(parents=True)
+    workspace.root.mkdir(parents=True, exist_ok=True)
     return run

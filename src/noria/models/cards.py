@@ -103,7 +103,8 @@ def _calibration(trained: Mapping[str, Any], evaluated: Mapping[str, Any]) -> st
     return (
         "## Calibration\n\n"
         f"Way: {trained['calibration']['way']}, fitted to the validation rows. Expected calibration error on the "
-        f"sealed test: {evaluated['calibration']['ece']:.4f}.\n\n| rows | predicted | came true |\n|---:|---:|---:|\n{table}"
+        f"sealed test: {evaluated['calibration']['ece']:.4f}.\n\n"
+        f"| rows | predicted | came true |\n|---:|---:|---:|\n{table}"
     )
 
 

@@ -19,6 +19,7 @@ from noria.declarations import Project
 _LONGEST_PARAM = 500
 _LONGEST_CARD = 5000
 _VERSION_TAG = "noria.version"
+_DIGEST_TAG = "noria.digest"
 
 
 def register(
@@ -50,7 +51,7 @@ def register(
     client = _client(url)
     name, version = project.endpoint.name, str(packaged["version"])
     experiment = _experiment(client, project, folder)
-    run = _run(client, experiment, version)
+    run = _run(client, experiment, str(packaged["digest"]))
     if run is None:
         run = _new_run(client, experiment, version, _tags(project, trained, packaged), trained, evaluated)
     number = _model_version(client, name, version) or _new_version(client, name, version, run, folder)
@@ -83,9 +84,9 @@ def _experiment(client: Any, project: Project, folder: Path) -> str:
     return str(client.create_experiment(project.name, artifact_location=place, tags=tags))
 
 
-def _run(client: Any, experiment: str, version: str) -> str | None:
-    """The finished run of a version."""
-    found = client.search_runs([experiment], f"tags.`{_VERSION_TAG}` = '{version}' AND attributes.status = 'FINISHED'")
+def _run(client: Any, experiment: str, digest: str) -> str | None:
+    """The finished run of a version; the runs of its trials have no digest."""
+    found = client.search_runs([experiment], f"tags.`{_DIGEST_TAG}` = '{digest}' AND attributes.status = 'FINISHED'")
     return str(found[0].info.run_id) if found else None
 
 
@@ -129,7 +130,7 @@ def _new_run(
 def _tags(project: Project, trained: Mapping[str, Any], packaged: Mapping[str, Any]) -> dict[str, str]:
     given = {
         _VERSION_TAG: packaged["version"],
-        "noria.digest": packaged["digest"],
+        _DIGEST_TAG: packaged["digest"],
         "noria.project": project.name,
         "noria.why": trained["why"],
     }
@@ -160,8 +161,8 @@ def _metrics(trained: Mapping[str, Any], evaluated: Mapping[str, Any]) -> Iterat
 
 
 def _model_version(client: Any, name: str, version: str) -> str | None:
-    found = client.search_model_versions(f"name = '{name}'")
-    return next((str(each.version) for each in found if each.tags.get(_VERSION_TAG) == version), None)
+    found = client.search_model_versions(f"name = '{name}' AND tags.`{_VERSION_TAG}` = '{version}'")
+    return str(found[0].version) if found else None
 
 
 def _new_version(client: Any, name: str, version: str, run: str, folder: Path) -> str:

@@ -270,10 +270,11 @@ def _read(folder: int, name: str, largest: int, place: str) -> bytes:
         raise IntegrityError(
             "a file of the package cannot be read", place=where, value=error.strerror, mend=_MEND
         ) from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(handle)
+        raise IntegrityError("a file of the package is a link or no file", place=where, mend=_MEND)
     with open(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            raise IntegrityError("a file of the package is a link or no file", place=where, mend=_MEND)
         if status.st_size > largest:
             raise IntegrityError("a file of the package is too large", place=where, value=f"{status.st_size:,} bytes")
         data = file.read(largest + 1)
@@ -291,7 +292,7 @@ def _decode(said: bytes, place: str) -> Manifest:
             mend = "open it with the version of Noria that made it"
             raise IntegrityError("the package has an unknown format", place=place, value=form, mend=mend)
         return msgspec.json.decode(said, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise IntegrityError("the manifest cannot be read", place=f"{place}/{_MANIFEST}", value=str(error)) from None
 
 
@@ -317,7 +318,7 @@ def _refuse_other_digest(manifest: Manifest, folder: Path) -> None:
 def _json(data: bytes, place: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise IntegrityError("the file is not JSON", place=place, value=str(error)) from None
 
 
