@@ -1,6 +1,7 @@
 """Which version answers, and what happens when one cannot be loaded."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,8 +20,18 @@ def test_routes_come_back_as_they_were_written(tmp_path):
     assert [path.name for path in (tmp_path / "late").iterdir()] == ["routes.json"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2, "weights": {"a": 1}}', '{"format": 1, "weights": {"a": "x"}}',
-                                  '{"format": 1, "weights": {"../a": 1}}', '{"format": 1, "weights": [1]}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 2, "weights": {"a": 1}}',
+        '{"format": 1, "weights": {"a": "x"}}',
+        '{"format": 1, "weights": {"../a": 1}}',
+        '{"format": 1, "weights": [1]}',
+    ],
+)
 def test_damaged_routes_are_an_integrity_error(tmp_path, text):
     (tmp_path / "routes.json").write_text(text, encoding="utf-8")
     with pytest.raises(IntegrityError):
@@ -98,8 +109,7 @@ def test_a_loaded_version_is_not_read_again(asked_with, version, workspace):
 def test_a_version_whose_store_is_gone_answers_what_brings_its_features(asked_with, version, monkeypatch):
     ask = asked_with(Routes({version: 1.0}))
     loaded = ask.application.fleet.versions[version]
-    ask.application.fleet = Fleet({version: type(loaded)(version, loaded.package, None, loaded.numbers, loaded.categories)},
-                                  {version: 1.0})  # fmt: skip
+    ask.application.fleet = Fleet({version: replace(loaded, features=None)}, {version: 1.0})
     assert ask("POST", "/v1/late", {"rows": [{"a": 1}]})[0] == 503
     inputs = [{"name": "numbers", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]},
               {"name": "categories", "shape": [1, 1], "datatype": "BYTES", "data": ["UA"]}]  # fmt: skip

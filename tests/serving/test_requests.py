@@ -78,7 +78,7 @@ def test_null_is_a_missing_number(ask):
         (named(carrier=tensor("carrier", [1], None, "BYTES")), "the data of 'carrier'"),
         (named(c=tensor("c", [1.0])), "no feature 'c'"),
         (named(a=tensor("a", [1e300])), "too large for FP32"),
-        (named(a=tensor("a", [1.0], [0])), "shape"),
+        (named(a=tensor("a", [], [0])), "at least one row"),
         (named(a=tensor("a", [1.0], [-1])), "at least one row"),
         (matrices([0.5, 1.0, 2.0, 3.0], ["UA"]), "shape of 'categories'"),
         ({**named(), "id": "x" * 129}, "an id has at most"),

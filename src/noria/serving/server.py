@@ -111,7 +111,7 @@ async def run(service: Service, clock: Clock, ready: Callable[[int], None], life
             place=f"--host {service.host}",
             mend="make one with: noria key create LABEL, or listen on 127.0.0.1",
         )
-    watch = _Watch(service, clock)
+    watch = _Watch(service)
     metrics = Metrics()
     fleet, errors = watch.load(None)
     for error in errors:
@@ -188,7 +188,7 @@ async def _say_ready(host: str, port: int, ready: Callable[[int], None]) -> None
 class _Watch:
     """Notices that routes or API keys changed, off the request path, and swaps versions between two requests."""
 
-    def __init__(self, service: Service, clock: Clock):
+    def __init__(self, service: Service):
         self._service = service
         self._public_key = SigningKey.load_or_create(service.workspace.keys).public
         self._open_features = opener(service.workspace.online)
