@@ -31,8 +31,8 @@ def steps(
         Where people's decisions are: they are part of the step's key, so that a version that waits for an approval is
         looked at again when somebody has decided. Without it only a change of the version does that.
     promote : str
-        What a version that passes gets: ``"all"`` requests, or the endpoint's ``"canary"`` share beside the version that
-        has them now. A canary has to be ended by whoever asked for it.
+        What a version that passes gets: ``"all"`` requests, or the endpoint's ``"canary"`` share beside the version
+        that has them now. A canary has to be ended by whoever asked for it.
 
     Raises
     ------

@@ -29,7 +29,12 @@ class Baseline(Learner):
     Parameters
     ----------
     by : str or list of str
-        Category features; each combination of values has its own rate.
+        Category features; each combination of values has its own rate. By default none: one rate for all rows.
+
+    Examples
+    --------
+    >>> Baseline("carrier")
+    Baseline(by=('carrier',))
     """
 
     by: Names = Field(default=(), kw_only=False)

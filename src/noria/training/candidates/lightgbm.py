@@ -33,13 +33,18 @@ class LightGBM(Learner):
     Parameters
     ----------
     rounds : int
-        The most trees.
+        The most trees; 400 by default.
     patience : int
-        Trees without a better validation score before it stops.
+        Trees without a better validation score before it stops; 20 by default.
     rare : int
-        Category values with fewer training rows are rare.
+        Category values with fewer training rows are rare; 100 by default.
     threads : int
-        Threads that train.
+        Threads that train; 2 by default.
+
+    Examples
+    --------
+    >>> LightGBM(rounds=1000, patience=50)
+    LightGBM(rounds=1000, patience=50, rare=100, threads=2)
     """
 
     rounds: int = Field(default=400, ge=1)

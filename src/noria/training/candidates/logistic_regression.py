@@ -29,9 +29,14 @@ class LogisticRegression(Learner):
     Parameters
     ----------
     rare : int
-        Category values with fewer training rows are rare.
+        Category values with fewer training rows are rare; 100 by default.
     iterations : int
-        The most steps of the solver.
+        The most steps of the solver; 100 by default.
+
+    Examples
+    --------
+    >>> LogisticRegression(rare=50)
+    LogisticRegression(rare=50, iterations=100)
     """
 
     rare: int = Field(default=100, ge=1)
