@@ -11,6 +11,8 @@ from typing import Any
 from noria.core import NoriaError
 
 _TIMEOUT = 30.0
+_IDLE = 2.0
+"""Seconds after which a connection is not used again: a server closes idle ones, and a question must not meet that."""
 _NEAR = 1e-9
 
 
@@ -36,6 +38,7 @@ class Client:
     requests: int = 0
     single_ms: list[float] = field(default_factory=list)
     _connection: http.client.HTTPConnection | None = None
+    _used: float = 0.0
 
     def ask(self, questions: Sequence[Mapping[str, Any]]) -> None:
         """Ask questions of one moment in one request.
@@ -77,12 +80,15 @@ class Client:
             time.sleep(0.01)
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        if time.monotonic() - self._used > _IDLE:
+            self.close()
         if self._connection is None:
             self._connection = http.client.HTTPConnection(self.host, self.port, timeout=_TIMEOUT)
         try:
             self._connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
             response = self._connection.getresponse()
             answer = response.read()
+            self._used = time.monotonic()
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise NoriaError(
