@@ -1,6 +1,7 @@
 """Features: windowed aggregates and lookups that are the same in training, in the stream and in a request.
 
-A kind of aggregate is one file in ``aggregates`` and one line here. What needs numpy or Polars is imported when it is first used.
+A kind of aggregate is one file in ``aggregates`` and one line here. What needs NumPy or Polars is imported
+when it is first used.
 """
 
 from __future__ import annotations
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
     from noria.features.stream import StreamWorker
 
 _LAZY = {
-    "Feature": "catalogue", "FeatureService": "service", "StreamWorker": "stream", "features_of": "catalogue", "plans_of": "catalogue",
-}  # fmt: skip
+    "Feature": "catalogue",
+    "FeatureService": "service",
+    "StreamWorker": "stream",
+    "features_of": "catalogue",
+    "plans_of": "catalogue",
+}
 
 __all__ = [
     "Count",

@@ -10,7 +10,7 @@ from typing import Literal
 from noria.core import DeclarationError
 from noria.declarations import FeatureView, Project, Source, Spine, duration_text
 from noria.expressions import Kind, parse
-from noria.features.views import ViewPlan, view_plan
+from noria.features.views import ViewPlan, model_kind, refuse_key_kind, view_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ def features_of(project: Project, schemas: Mapping[str, Mapping[str, Kind]]) -> 
         A feature reads what is not known when the question is asked, two have one name, or one cannot be computed.
     """
     plans = plans_of(project.features, schemas)
+    _check_times(project, schemas[project.spine.source.name])
     for view in project.features:
         _check_view(project, view, schemas)
-    _check_times(project, schemas[project.spine.source.name])
     kinds = request_kinds(project.spine, plans, schemas[project.spine.source.name])
     for name, text in project.spine.features:
         kind = _known_at_question(project, f"features.{name}", text, kinds)
@@ -115,16 +115,12 @@ def listed(spine: Spine, plans: Sequence[ViewPlan], spine_schema: Mapping[str, K
     kinds = request_kinds(spine, plans, spine_schema)
     found = [Feature(one.name, "number", plan.view.name, one.text) for plan in plans for one in plan.windowed]
     found += [
-        Feature(one.name, _model_kind(one.kind), plan.view.name, f"{one.expression.text} of {plan.view.source.name}")
+        Feature(one.name, model_kind(one.kind), plan.view.name, f"{one.expression.text} of {plan.view.source.name}")
         for plan in plans
         for one in plan.lookups
     ]
-    found += [Feature(name, _model_kind(parse(text).kind(kinds)), "", text) for name, text in spine.features]
+    found += [Feature(name, model_kind(parse(text).kind(kinds)), "", text) for name, text in spine.features]
     return tuple(found)
-
-
-def _model_kind(kind: Kind) -> Literal["number", "category"]:
-    return "category" if kind == "string" else "number"
 
 
 def request_kinds(spine: Spine, plans: Sequence[ViewPlan], spine_schema: Mapping[str, Kind]) -> dict[str, Kind]:
@@ -214,8 +210,9 @@ def _check_view(project: Project, view: FeatureView, schemas: Mapping[str, Mappi
                 f"a request does not carry the key '{key}'",
                 field="keys",
                 value=key,
-                mend=f"name it in known_before of Source '{project.spine.source.name}', if it is known when the question is asked",
+                mend=f"name it in known_before of Source '{project.spine.source.name}', if it is known by then",
             )
+        refuse_key_kind(view, key, schemas[project.spine.source.name][key])
     source = view.source
     if source.event_time is None:
         if source == project.spine.source and view.columns:

@@ -1,8 +1,8 @@
 """The point-in-time join: the features of each row of the spine, as they were when its question was asked.
 
-For each view the events are sorted once and merged into tiles; then a window of a row is two ranges, found by binary search: the
-tiles from its tail to the last whole hop, and the events since. Views are worked out one after the other; held in memory are the
-spine's keys and times, one view's events, and the features made so far (float32).
+For each view the events are sorted once and merged into tiles; then a window of a row is two ranges, found by binary
+search: the tiles from its tail to the last whole hop, and the events since. Views are worked out one after the other;
+held in memory are the spine's keys and times, one view's events, and the features made so far (float32).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from noria.expressions import to_polars
-from noria.features.events import Events, events_of, key_text, tiles_of
-from noria.features.views import Track, ViewPlan
+from noria.expressions import Expression, Kind, to_polars
+from noria.features.events import Events, events_of, tiles_of
+from noria.features.keys import key_text
+from noria.features.views import Track, ViewPlan, model_kind
 
 if TYPE_CHECKING:
     from noria.features.aggregates.algebra import Floats, Ints
@@ -64,7 +65,8 @@ def _windowed(plan: ViewPlan, spine: pl.DataFrame, times: Ints, rows: pl.DataFra
 def _of_hop(plan: ViewPlan, hop: int, events: Events, asked: Ints, at: Ints) -> list[tuple[str, Floats]]:
     tiles = tiles_of(plan, events, hop)
     whole = at // hop * hop
-    in_tiles, in_events = _Search(tiles), _Search(events)
+    keys = int(asked.max(initial=0)) + 1
+    in_tiles, in_events = _Search(tiles, keys), _Search(events, keys)
     stops = in_tiles.left(asked, whole)
     head = in_events.left(asked, whole), in_events.left(asked, at)
     heads: dict[int, Floats] = {}
@@ -88,11 +90,10 @@ def _window(track: Track, tiles: Events, starts: Ints, stops: Ints, head: Floats
 class _Search:
     """Binary search for (key, time) in rows sorted by both: the pair becomes one number."""
 
-    def __init__(self, rows: Events):
+    def __init__(self, rows: Events, keys: int):
         self._low = int(rows.times.min()) if len(rows.times) else 0
         high = int(rows.times.max()) if len(rows.times) else 0
         self._span = high - self._low + 2
-        keys = int(rows.codes.max()) + 1 if len(rows.codes) else 0
         self._ranks: Ints | None = None
         if (keys + 1) * self._span >= 2**62:
             # Too long a time for too many keys: the times' ranks stand for them.
@@ -110,13 +111,20 @@ class _Search:
         return np.searchsorted(self._rows, codes * self._span + self._offset(times))
 
 
+def as_feature(expression: Expression, schema: Mapping[str, Kind], kind: str) -> pl.Expr:
+    """An expression in the form of a feature: text, or float32 in which NaN is null."""
+    value = to_polars(expression, schema)
+    return value.cast(pl.String) if kind == "category" else value.cast(pl.Float32).fill_nan(None)
+
+
 def _looked_up(plan: ViewPlan, spine: pl.DataFrame, rows: pl.DataFrame) -> dict[str, pl.Series]:
-    table = rows.select(
-        key_text(rows, plan.view.keys),
-        *(to_polars(one.expression, plan.schema).cast(pl.String if one.kind == "string" else pl.Float32).alias(one.name) for one in plan.lookups),
-    ).unique("key", keep="first", maintain_order=True)  # fmt: skip
+    values = (
+        as_feature(one.expression, plan.schema, model_kind(one.kind)).alias(f"v{index}")
+        for index, one in enumerate(plan.lookups)
+    )
+    table = rows.select(key_text(rows, plan.view.keys), *values).unique("key", keep="first", maintain_order=True)
     joined = key_text(spine, plan.view.keys).to_frame().join(table, on="key", how="left", maintain_order="left")
-    return {one.name: joined[one.name] for one in plan.lookups}
+    return {one.name: joined[f"v{index}"].alias(one.name) for index, one in enumerate(plan.lookups)}
 
 
 def training_set(

@@ -65,8 +65,9 @@ def make_training_set(project: Project, ctx: StepContext) -> Outcome:
     made = ctx.publish(folder)
     labels = frame["_label"]
     return Outcome({"set": ctx.reference(made / "training_set.parquet")}, {
-        "rows": len(frame), "labelled": len(frame) - labels.null_count(), "unlabelled": labels.null_count(), "positives": int(labels.sum()),
-        "features": [feature.to_body() for feature in features], "schemas": _schemas_read(project, plans, schemas),
+        "rows": len(frame), "labelled": len(frame) - labels.null_count(), "unlabelled": labels.null_count(),
+        "positives": int(labels.sum()), "features": [feature.to_body() for feature in features],
+        "schemas": _schemas_read(project, plans, schemas),
     })  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def joined(
     import polars as pl
 
     from noria.features.catalogue import columns_read, known_text, request_kinds
-    from noria.features.join import training_set
+    from noria.features.join import as_feature, training_set
 
     spine = project.spine
     schema = schemas[spine.source.name]
@@ -110,10 +111,10 @@ def joined(
     kinds = request_kinds(spine, plans, schema)
     request = rows.select(pl.col(name) for name in kinds if name in rows.columns)
     seen = whole.select(name for name in kinds if name in found).with_columns(pl.col(pl.Float32).cast(pl.Float64))
+    own = zip(spine.features, features[len(found) :], strict=True)
     at_question = pl.concat([request, seen], how="horizontal").select(
-        to_polars(parse(text), kinds).cast(pl.String if kind == "category" else pl.Float32).alias(name)
-        for (name, text), kind in zip(spine.features, (f.kind for f in features[len(found):]), strict=True)
-    )  # fmt: skip
+        as_feature(parse(text), kinds, feature.kind).alias(feature.name) for (_, text), feature in own
+    )
     whole = whole.with_columns(at_question.get_columns())
     return whole.select("_row", "_time", "_known", "_label", *(f.name for f in features)).sort("_time", "_row")
 
@@ -125,13 +126,19 @@ def _collected(table: pl.LazyFrame, columns: set[str]) -> pl.DataFrame:
 
 
 def _materialise(project: Project, ctx: StepContext) -> Outcome:
-    return materialise(project, ctx.inputs, ctx.workspace.lake, ctx.workspace.online)
+    return materialise(project, ctx.inputs, ctx.workspace.lake, ctx.workspace.online, now=ctx.clock.now())
 
 
 def materialise(
-    project: Project, inputs: Mapping[str, Outcome], lake: str, online: str, until: datetime | None = None
+    project: Project,
+    inputs: Mapping[str, Outcome],
+    lake: str,
+    online: str,
+    until: datetime | None = None,
+    *,
+    now: datetime | None = None,
 ) -> Outcome:
-    """Fill an online store with what was known at a moment; by default with all that the tables hold.
+    """Make an online store hold what the tables say; what it held of these views before is replaced.
 
     Parameters
     ----------
@@ -142,13 +149,18 @@ def materialise(
     lake, online : str
         URLs of the lake that is read and of the store that is filled.
     until : datetime, optional
-        The moment: events that were known later are left out.
+        A moment of the past: events that were not known by then are left out, because a stream will bring them.
+    now : datetime, optional
+        The clock, where nothing is left out: events that are not known yet wait in the store for their time.
     """
     from noria.core import to_micros
     from noria.features.catalogue import columns_read, plans_of
-    from noria.features.online import fill
+    from noria.features.fill import fill
     from noria.features.stores import open_store
 
+    moment = until or now
+    assert moment is not None
+    at = to_micros(moment)
     tables = tables_of(lake, inputs)
     plans = plans_of(project.features, schemas_of(inputs))
     wanted = columns_read(project.spine, plans)
@@ -156,8 +168,11 @@ def materialise(
     facts: dict[str, Any] = {}
     try:
         for plan in plans:
-            rows = _collected(tables[plan.view.source.name], wanted[plan.view.source.name])
-            facts[plan.view.name] = fill(plan, rows, store, None if until is None else to_micros(until))
+            source = plan.view.source
+            rows = _collected(tables[source.name], wanted[source.name])
+            if until is not None and source.event_time is not None:
+                rows = rows.filter(rows[source.event_time].dt.epoch("us") < at - source.lag)
+            facts[plan.view.name] = fill(plan, rows, store, at)
     finally:
         store.close()
     return Outcome({}, {"entities": facts})

@@ -1,27 +1,32 @@
-"""StreamWorker: the stream path: events in, tiles in the online store up to date."""
+"""StreamWorker: the stream path: events in, states in the online store up to date."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from noria.core import to_micros
 from noria.declarations import Project
 from noria.expressions import Kind, to_python
+from noria.features.aggregates.algebra import NAN
 from noria.features.catalogue import plans_of
-from noria.features.online import decode, encode, fold, key_bytes, nothing
+from noria.features.keys import key_bytes
+from noria.features.online import decode, encode, fold, nothing
 from noria.features.stores import OnlineStore
-from noria.features.views import ViewPlan, value_of
+from noria.features.views import Track, ViewPlan
+
+if TYPE_CHECKING:
+    from noria.features.aggregates.algebra import Floats, Ints
 
 Row = Mapping[str, Any]
 
 
 class StreamWorker:
-    """Applies events to the online store. One worker writes a store at a time; `apply` is one atomic write a view.
+    """Applies events to the online store. One worker writes a store at a time; one `apply` is one atomic write.
 
     Parameters
     ----------
@@ -30,7 +35,7 @@ class StreamWorker:
     schemas : mapping of str to mapping of str to Kind
         Source to its columns' kinds.
     store : OnlineStore
-        Where the tiles are; closed by its owner.
+        Where the states are; closed by its owner.
     """
 
     def __init__(self, project: Project, schemas: Mapping[str, Mapping[str, Kind]], store: OnlineStore):
@@ -45,7 +50,7 @@ class StreamWorker:
         events : iterable of (str, mapping)
             Source name and row, with its derived columns. A row without event time is no event.
         now : int
-            The clock, in microseconds: when they arrive.
+            The clock, in microseconds: nothing will be asked before it.
 
         Returns
         -------
@@ -53,15 +58,23 @@ class StreamWorker:
             How many were events.
         """
         by_source: defaultdict[str, list[Row]] = defaultdict(list)
-        counted: set[int] = set()
         for name, row in events:
             by_source[name].append(row)
+        counted: dict[str, int] = {}
+        news: dict[tuple[str, bytes], tuple[_StreamView, list[Row]]] = {}
         for view in self._views:
             rows = [row for row in by_source.get(view.plan.view.source.name, ()) if row.get(view.time) is not None]
-            counted.update(id(row) for row in rows)
-            if rows:
-                self._store.write(view.plan.view.name, view.folded(rows, now, self._store))
-        return len(counted)
+            counted[view.plan.view.source.name] = len(rows)
+            for row in rows:
+                if (key := key_bytes(row, view.plan.view.keys)) is not None:
+                    news.setdefault((view.plan.address, key), (view, []))[1].append(row)
+        if news:
+            stored = self._store.read(list(news))
+            self._store.write({
+                address: view.folded(value, rows, now)
+                for (address, (view, rows)), value in zip(news.items(), stored, strict=True)
+            })  # fmt: skip
+        return sum(counted.values())
 
 
 class _StreamView:
@@ -71,42 +84,39 @@ class _StreamView:
         assert plan.view.source.event_time is not None
         self.plan = plan
         self.time = plan.view.source.event_time
-        always: Callable[[Row], Any] = lambda row: True  # noqa: E731
-        zero: Callable[[Row], Any] = lambda row: 0.0  # noqa: E731
-        self._columns = [to_python(track.column, plan.schema) if track.column else zero for track in plan.tracks]
-        self._where = [to_python(track.where, plan.schema) if track.where else always for track in plan.tracks]
+        self._values = [_value(track, plan.schema) for track in plan.tracks]
 
-    def folded(self, rows: list[Row], now: int, store: OnlineStore) -> dict[bytes, bytes]:
-        by_key: defaultdict[bytes, list[Row]] = defaultdict(list)
-        for row in rows:
-            key = key_bytes(row, self.plan.view.keys)
-            if key is not None:
-                by_key[key].append(row)
-        stored = store.read(self.plan.view.name, list(by_key))
-        found = {}
-        for (key, mine), value in zip(by_key.items(), stored, strict=True):
-            entity = nothing(self.plan) if value is None else decode(self.plan, value)
-            found[key] = encode(fold(self.plan, entity, now, *self._states(mine)))
-        return found
+    def folded(self, value: bytes | None, rows: list[Row], now: int) -> bytes:
+        entity = nothing(self.plan) if value is None else decode(self.plan, value)
+        return encode(fold(self.plan, entity, now, *self._states(rows)))
 
-    def _states(self, rows: list[Row]) -> tuple[Any, Any]:
-        times = np.array([_micros(row[self.time]) for row in rows], np.float64)
+    def _states(self, rows: list[Row]) -> tuple[Ints, Floats]:
+        times = np.array([_micros(row[self.time]) for row in rows], np.int64)
         states = np.tile(np.array(self.plan.identity), (len(rows), 1))
-        for track, column, where in zip(self.plan.tracks, self._columns, self._where, strict=True):
-            for index, row in enumerate(rows):
-                if where(row) is not True:
-                    continue
-                raw = column(row)
-                value = (
-                    0.0
-                    if track.kind.kind == "count" and raw is not None and raw == raw
-                    else value_of(raw)
-                    if track.kind.kind != "count"
-                    else float("nan")
-                )
-                if value == value:
-                    states[index, track.slice] = track.kind.init(np.array([value]), times[index : index + 1])[0]
+        for track, value in zip(self.plan.tracks, self._values, strict=True):
+            given = np.array([value(row) for row in rows])
+            kept = ~np.isnan(given)
+            states[kept, track.slice] = track.kind.init(given[kept], times[kept].astype(np.float64))
         return times, states
+
+
+def _value(track: Track, schema: Mapping[str, Kind]) -> Callable[[Row], float]:
+    """What a row gives to a track; NaN where it gives nothing: null, not a number, or filtered out."""
+    where = None if track.where is None else to_python(track.where, schema)
+    column = None if track.column is None else to_python(track.column, schema)
+    counts = track.kind.kind == "count"
+
+    def value(row: Row) -> float:
+        if where is not None and where(row) is not True:
+            return NAN
+        if column is None:
+            return 0.0
+        given = column(row)
+        if given is None or given != given:
+            return NAN
+        return 0.0 if counts else float(given)
+
+    return value
 
 
 def _micros(moment: datetime | int) -> int:

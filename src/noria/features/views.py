@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
+from noria.core import content_key
 from noria.declarations import FeatureView, duration_text
 from noria.expressions import Expression, Kind, parse
 from noria.features.aggregates import WindowAggregate
+
+KEY_KINDS = ("string", "int", "bool", "date", "null")
+"""What a key may be: what has one text form only. A float has many, a timestamp depends on its zone."""
 
 _HOUR = 3600 * 10**6
 _DAY = 24 * _HOUR
@@ -80,6 +84,9 @@ class ViewPlan:
         The source's columns.
     tracks, windowed, lookups : tuples
         What is kept and what is read.
+    address : str
+        Where the online store keeps it: its name and a digest of all that its states depend on, so that versions of a
+        model whose views differ never read each other's states.
     """
 
     view: FeatureView
@@ -87,6 +94,7 @@ class ViewPlan:
     tracks: tuple[Track, ...]
     windowed: tuple[Windowed, ...]
     lookups: tuple[Lookup, ...]
+    address: str
 
     @property
     def hops(self) -> tuple[int, ...]:
@@ -121,6 +129,7 @@ def view_plan(view: FeatureView, schema: Mapping[str, Kind]) -> ViewPlan:
             raise view.refuse(
                 "the source has no such key column", field="keys", value=key, mend="one of " + ", ".join(schema)
             )
+        refuse_key_kind(view, key, schema[key])
     if view.aggregates and view.source.event_time is None:
         raise view.refuse(
             "windowed aggregates need a source with an event time",
@@ -167,7 +176,41 @@ def view_plan(view: FeatureView, schema: Mapping[str, Kind]) -> ViewPlan:
                 "a feature is a number, a truth or a text", field=f"columns.{name}", value=f"{text} is {kind}"
             )
         lookups.append(Lookup(f"{view.name}_{name}", expression, kind))
-    return ViewPlan(view, schema, tuple(tracks), tuple(windowed), tuple(lookups))
+    return ViewPlan(
+        view, schema, tuple(tracks), tuple(windowed), tuple(lookups), _address(view, tracks, windowed, lookups)
+    )
+
+
+def model_kind(kind: Kind) -> Literal["number", "category"]:
+    """What a model takes a value of a kind for."""
+    return "category" if kind == "string" else "number"
+
+
+def refuse_key_kind(view: FeatureView, key: str, kind: Kind) -> None:
+    """Raise a DeclarationError for a key that has no one text form."""
+    if kind not in KEY_KINDS:
+        raise view.refuse(
+            "a key is a text, a whole number, a truth or a date",
+            field="keys",
+            value=f"{key} is {kind}",
+            mend="cast it in the source's columns: CAST(… AS VARCHAR)",
+        )
+
+
+def _address(view: FeatureView, tracks: list[Track], windowed: list[Windowed], lookups: list[Lookup]) -> str:
+    source = view.source
+    return (
+        f"{view.name}@"
+        + content_key(
+            [source.name, source.event_time, source.lag, source.columns, view.keys],
+            [
+                [type(track.kind).__qualname__, track.column and track.column.text, track.where and track.where.text]
+                for track in tracks
+            ],
+            sorted({(one.hop, one.window) for one in windowed}),
+            [[one.name, one.expression.text] for one in lookups],
+        )[:16]
+    )
 
 
 def _track(view: FeatureView, declared: WindowAggregate, schema: Mapping[str, Kind], tracks: list[Track]) -> int:
@@ -205,8 +248,3 @@ def _text(view: FeatureView, declared: WindowAggregate, window: int) -> str:
     what = f"{declared.kind} of {declared.column}" if declared.column else "number of rows"
     filtered = f" where {declared.where}" if declared.where else ""
     return f"{what}{filtered} by {', '.join(view.keys)} over {duration_text(window)} of {view.source.name}"
-
-
-def value_of(value: Any) -> float:
-    """A plain value as the number that states hold; NaN is null."""
-    return float("nan") if value is None else float(value)

@@ -1,12 +1,13 @@
 """The algebra of windowed aggregates: states as rows of numbers, merged over ranges in order, finalised once.
 
-A state is a row of float64 components, so a tile, a window and a single event have one form everywhere: in training, in the
-stream and in a request. Whole numbers, and times in microseconds, are exact in it up to 2**53. The semantics are those of
-`noria.testing.oracle`; every path is tested against it.
+A state is a row of float64 components, so a tile, a window and a single event have one form everywhere: in training, in
+the stream and in a request. Whole numbers, and times in microseconds (to the year 2255), are exact in it up to 2**53.
+The semantics are those of `noria.testing.oracle`; every path is tested against it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from noria.declarations import Aggregate
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+NAN = float("nan")
+"""Null, as a number."""
+
 
 class WindowAggregate(Aggregate):
     """A kind of aggregate: its components and what they do.
 
-    A kind is one file that says `identity`, `init`, `reduce`, `merge` and `finalise`; all are pure and vectorised, one state a
-    row. Null values are never handed to `init`.
+    A kind is one file that says `identity`, `init`, `reduce`, `merge` and `finalise`; all are pure and vectorised, one
+    state a row. Null and NaN are never handed to `init`.
     """
 
     kind: ClassVar[str]
@@ -41,12 +45,22 @@ class WindowAggregate(Aggregate):
         raise NotImplementedError
 
     def merge(self, left: Floats, right: Floats) -> Floats:
-        """Two states into one, row by row; where order matters, ties in time go to the right for last, to the left for first."""
+        """Two states into one, row by row.
+
+        The right one may be earlier or later: a kind that depends on order looks at times. At equal times the right one
+        arrived later.
+        """
         raise NotImplementedError
 
     def finalise(self, states: Floats) -> Floats:
         """The aggregate's value of each state; NaN is null."""
         raise NotImplementedError
+
+    def finalise_one(self, state: Sequence[float]) -> float:
+        """The value of one state, to the bit as `finalise` gives it; a kind may say it without NumPy, for requests."""
+        import numpy as np
+
+        return float(self.finalise(np.array([list(state)]))[0])
 
 
 def reduced(ufunc: Any, column: Floats, starts: Ints, stops: Ints, empty: float) -> Floats:
@@ -65,7 +79,7 @@ def reduced(ufunc: Any, column: Floats, starts: Ints, stops: Ints, empty: float)
 
 
 def merged_by_doubling(kind: WindowAggregate, states: Floats, starts: Ints, stops: Ints) -> Floats:
-    """Ranges reduced with `merge` alone, left to right: states of 1, 2, 4 … neighbours, as many of each as a range needs."""
+    """Ranges reduced with `merge` alone: states of 1, 2, 4 … neighbours, as many of each as a range needs."""
     import numpy as np
 
     lengths, at = np.maximum(stops - starts, 0), starts.copy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from noria.features.aggregates.algebra import WindowAggregate, reduced
@@ -38,6 +38,9 @@ class Count(WindowAggregate):
 
     def finalise(self, states: Floats) -> Floats:
         return states[:, 0]
+
+    def finalise_one(self, state: Sequence[float]) -> float:
+        return state[0]
 
 
 def count(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from noria.features.aggregates.algebra import WindowAggregate
+from noria.features.aggregates.algebra import NAN, WindowAggregate
 
 if TYPE_CHECKING:
     from noria.features.aggregates.algebra import Floats, Ints
 
 
 class First(WindowAggregate):
-    """The value of the earliest row that has one; of rows at one time the earlier arrival wins. Null in an empty window.
+    """The value of the earliest row that has one; of rows at one time the earlier arrival wins. Null in an
+    empty window.
 
     Examples
     --------
@@ -53,6 +54,9 @@ class First(WindowAggregate):
         import numpy as np
 
         return np.where(states[:, 0] > 0, states[:, 2], np.nan)
+
+    def finalise_one(self, state: Sequence[float]) -> float:
+        return state[2] if state[0] > 0 else NAN
 
 
 def first(

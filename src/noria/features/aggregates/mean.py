@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from noria.features.aggregates.algebra import NAN
 from noria.features.aggregates.sum import Sum
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ class Mean(Sum):
         import numpy as np
 
         count = states[:, 0]
-        return np.divide(states[:, 1], count, out=np.full(len(states), np.nan), where=count > 0)
+        found: Floats = np.divide(states[:, 1], count, out=np.full(len(states), np.nan), where=count > 0)
+        return found
+
+    def finalise_one(self, state: Sequence[float]) -> float:
+        return state[1] / state[0] if state[0] > 0 else NAN
 
 
 def mean(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from noria.features.aggregates.algebra import WindowAggregate, merged_by_doubling
+from noria.features.aggregates.algebra import NAN, WindowAggregate, merged_by_doubling
 
 if TYPE_CHECKING:
     from noria.features.aggregates.algebra import Floats, Ints
-
-_FEW = 16
 
 
 class Std(WindowAggregate):
     """The sample standard deviation (n - 1); null below two values.
 
-    Count, mean and the sum of squared deviations merge by Chan's formula (Chan, Golub and LeVeque, "Updating formulae and a
-    pairwise algorithm for computing sample variances", 1979).
+    Count, mean and the sum of squared deviations merge by Chan's formula (Chan, Golub and LeVeque, "Updating formulae
+    and a pairwise algorithm for computing sample variances", 1979).
 
     Examples
     --------
@@ -34,18 +33,7 @@ class Std(WindowAggregate):
         return np.column_stack([np.ones(len(values)), values, np.zeros(len(values))])
 
     def reduce(self, states: Floats, starts: Ints, stops: Ints) -> Floats:
-        import numpy as np
-
-        if len(starts) > _FEW:
-            return merged_by_doubling(self, states, starts, stops)
-        found = np.zeros((len(starts), 3))
-        for row, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-            part = states[start:stop]
-            if count := part[:, 0].sum():
-                # Two passes over a short range: the same value as merging, to rounding.
-                mean = (part[:, 0] * part[:, 1]).sum() / count
-                found[row] = count, mean, part[:, 2].sum() + (part[:, 0] * (part[:, 1] - mean) ** 2).sum()
-        return found
+        return merged_by_doubling(self, states, starts, stops)
 
     def merge(self, left: Floats, right: Floats) -> Floats:
         import numpy as np
@@ -62,7 +50,11 @@ class Std(WindowAggregate):
 
         more = states[:, 0] > 1
         variance = np.divide(states[:, 2], states[:, 0] - 1, out=np.full(len(states), np.nan), where=more)
-        return np.sqrt(variance)
+        deviation: Floats = np.sqrt(variance)
+        return deviation
+
+    def finalise_one(self, state: Sequence[float]) -> float:
+        return math.sqrt(state[2] / (state[0] - 1)) if state[0] > 1 else NAN
 
 
 def std(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from noria.features.aggregates.algebra import WindowAggregate, reduced
+from noria.features.aggregates.algebra import NAN, WindowAggregate, reduced
 
 if TYPE_CHECKING:
     from noria.features.aggregates.algebra import Floats, Ints
@@ -40,6 +40,9 @@ class Sum(WindowAggregate):
         import numpy as np
 
         return np.where(states[:, 0] > 0, states[:, 1], np.nan)
+
+    def finalise_one(self, state: Sequence[float]) -> float:
+        return state[1] if state[0] > 0 else NAN
 
 
 def sum(

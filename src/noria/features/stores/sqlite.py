@@ -4,51 +4,74 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from noria.core import ResourceError
+from noria.features.stores import Address
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS states (view TEXT, key BLOB, value BLOB, PRIMARY KEY (view, key)) STRICT, WITHOUT ROWID"
+)
+_PUT = "INSERT OR REPLACE INTO states VALUES (?, ?, ?)"
 
 
 class SqliteStore:
     """``sqlite:///path``: one file with a write-ahead log."""
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, *, readonly: bool = False):
         self.path = Path("/" + url.partition("://")[2].lstrip("/"))
         self._lock = threading.Lock()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS tiles (view TEXT, key BLOB, value BLOB, PRIMARY KEY (view, key)) WITHOUT ROWID"
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise ResourceError("the online store cannot be opened", place=str(self.path), value=str(error)) from None
+        with self._said("the online store cannot be opened"):
+            if not readonly:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                f"file:{quote(str(self.path))}?mode={'ro' if readonly else 'rwc'}",
+                uri=True, timeout=30, isolation_level=None, check_same_thread=False,
+            )  # fmt: skip
+            if not readonly:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")  # else a power cut may lose the last writes
+                self._db.execute(_TABLE)
 
-    def read(self, view: str, keys: Sequence[bytes]) -> list[bytes | None]:
-        with self._lock:
-            rows = [
-                self._db.execute("SELECT value FROM tiles WHERE view = ? AND key = ?", (view, key)).fetchone()
-                for key in keys
-            ]
-        return [row[0] if row else None for row in rows]
+    def read(self, wanted: Sequence[Address]) -> list[bytes | None]:
+        found: list[bytes | None] = []
+        with self._transaction("the online store cannot be read", "BEGIN"):
+            for address in wanted:
+                row = self._db.execute("SELECT value FROM states WHERE view = ? AND key = ?", address).fetchone()
+                found.append(row[0] if row else None)
+        return found
 
-    def write(self, view: str, values: Mapping[bytes, bytes]) -> None:
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO tiles VALUES (?, ?, ?)",
-                    [(view, key, value) for key, value in values.items()],
-                )
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise ResourceError(
-                    "the online store cannot be written", place=str(self.path), value=str(error)
-                ) from None
+    def write(self, values: Mapping[Address, bytes]) -> None:
+        with self._transaction("the online store cannot be written", "BEGIN IMMEDIATE"):
+            self._db.executemany(_PUT, ((view, key, value) for (view, key), value in values.items()))
+
+    def replace(self, view: str, values: Iterable[tuple[bytes, bytes]]) -> None:
+        with self._transaction("the online store cannot be written", "BEGIN IMMEDIATE"):
+            self._db.execute("DELETE FROM states WHERE view = ?", (view,))
+            self._db.executemany(_PUT, ((view, key, value) for key, value in values))
 
     def close(self) -> None:
-        self._db.close()
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self, message: str, begin: str) -> Iterator[None]:
+        with self._lock, self._said(message):
+            self._db.execute(begin)
+            try:
+                yield
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    @contextmanager
+    def _said(self, message: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            mend = "noria run makes and fills it" if "unable to open" in str(error) else None
+            raise ResourceError(message, place=str(self.path), value=str(error), mend=mend) from None
