@@ -83,6 +83,7 @@ class Life:
     canary_ends: int = 0
     retrained: int | None = None
     alarms: list[dict[str, Any]] = field(default_factory=list)
+    standing: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     retrainings: list[dict[str, Any]] = field(default_factory=list)
     applied: int = 0
     asked: int = 0
@@ -119,18 +120,17 @@ class Life:
         self.answers.read(self.period.times[: self.asked])
         if self.challenger is not None and at >= self.canary_ends:
             self._end_canary(self.challenger)
-        raised = [alarm for monitor in self.project.monitors if (at - start) % monitor.every == 0
-                  if (alarm := self._check(monitor, at)) is not None]  # fmt: skip
-        self.alarms += [
-            {"monitor": alarm.monitor, "at": alarm.at.isoformat(), "action": alarm.action, "text": alarm.text,
-             "facts": dict(alarm.facts), "version": self.champion.name}
-            for alarm in raised
-        ]  # fmt: skip
+        raised = [
+            alarm
+            for place, monitor in enumerate(self.project.monitors)
+            if (at - start) % monitor.every == 0 and (alarm := self._check(place, monitor, at)) is not None
+        ]
         asked = [alarm for alarm in raised if alarm.action == "retrain"]
         if asked and self.challenger is None and self._patient(at):
             self._retrain(at, asked[0])
 
-    def _check(self, monitor: Any, at: int) -> Alarm | None:
+    def _check(self, place: int, monitor: Any, at: int) -> Alarm | None:
+        """What a monitor sees now; what it saw at its last check too is the same alarm, which only lasts longer."""
         assert isinstance(monitor, Watch)
         champion, search = self.champion, self.project.search
         window = self.answers.window(
@@ -143,7 +143,24 @@ class Life:
             search.metric,
             champion.skill,
         )
-        return monitor.check(window)
+        alarm = monitor.check(window)
+        before = self.standing.pop((place, champion.name), None)
+        if alarm is None:
+            return None
+        if before is None:
+            before = {
+                "monitor": alarm.monitor,
+                "at": alarm.at.isoformat(),
+                "action": alarm.action,
+                "text": alarm.text,
+                "facts": dict(alarm.facts),
+                "version": champion.name,
+                "checks": 0,
+            }
+            self.alarms.append(before)
+        before |= {"until": alarm.at.isoformat(), "checks": before["checks"] + 1}
+        self.standing[place, champion.name] = before
+        return alarm
 
     def _patient(self, at: int) -> bool:
         assert self.project.rehearsal is not None
