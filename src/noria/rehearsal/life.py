@@ -9,7 +9,7 @@ from typing import Any
 
 from noria.core import ToldClock, from_micros, to_micros
 from noria.declarations import Project
-from noria.monitoring import Alarm, Watch
+from noria.monitoring import Alarm, Watch, Window
 from noria.rehearsal.answers import Answers
 from noria.rehearsal.canary import Arm, decide
 from noria.rehearsal.client import Client
@@ -120,22 +120,19 @@ class Life:
         self.answers.read(self.period.times[: self.asked])
         if self.challenger is not None and at >= self.canary_ends:
             self._end_canary(self.challenger)
-        raised = [
-            alarm
-            for place, monitor in enumerate(self.project.monitors)
-            if (at - start) % monitor.every == 0 and (alarm := self._check(place, monitor, at)) is not None
-        ]
+        due = [(place, one) for place, one in enumerate(self.project.monitors) if (at - start) % one.every == 0]
+        windows = {length: self._window(length, at) for length in {one.window for _, one in due}}
+        checked = (self._check(place, monitor, windows[monitor.window]) for place, monitor in due)
+        raised = [alarm for alarm in checked if alarm is not None]
         asked = [alarm for alarm in raised if alarm.action == "retrain"]
         if asked and self.challenger is None and self._patient(at):
             self._retrain(at, asked[0])
 
-    def _check(self, place: int, monitor: Any, at: int) -> Alarm | None:
-        """What a monitor sees now; what it saw at its last check too is the same alarm, which only lasts longer."""
-        assert isinstance(monitor, Watch)
+    def _window(self, length: int, at: int) -> Window:
         champion, search = self.champion, self.project.search
-        window = self.answers.window(
+        return self.answers.window(
             at,
-            monitor.window,
+            length,
             self.period.labels,
             self.period.known,
             self.kinds,
@@ -143,6 +140,11 @@ class Life:
             search.metric,
             champion.skill,
         )
+
+    def _check(self, place: int, monitor: Any, window: Window) -> Alarm | None:
+        """What a monitor sees now; what it saw at its last check too is the same alarm, which only lasts longer."""
+        assert isinstance(monitor, Watch)
+        champion = self.champion
         alarm = monitor.check(window)
         before = self.standing.pop((place, champion.name), None)
         if alarm is None:

@@ -76,8 +76,8 @@ def step(project: Project) -> tuple[Step, ...]:
     ``overall``, ``days``
         See `noria.rehearsal.compare.compare`.
     ``alarms``
-        ``[{"monitor", "at", "until", "checks", "action", "text", "facts", "version"}]``: an alarm that stands at several
-        checks in a row is one, from its first to its last.
+        ``[{"monitor", "at", "until", "checks", "action", "text", "facts", "version"}]``: an alarm that stands at
+        several checks in a row is one, from its first to its last.
     ``retrainings``
         ``[{"at", "because", "monitor", "version", "passed", "seconds", "cost", "steps", "findings", "canary"}]``;
         canary is null where the version was refused or the period ended first, else ``{"ended", "promoted", "text",
