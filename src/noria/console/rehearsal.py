@@ -62,7 +62,7 @@ def rehearsal(lived: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "retrainings": [_retraining(one, money) for one in lived["retrainings"]],
         "mismatches": [
-            {name: str(one[name]) for name in ("feature", "row", "time", "offline", "online")}
+            {name: "null" if value is None else str(value) for name, value in one.items()}
             for one in lived["parity"]["examples"]
         ],
     }  # fmt: skip
