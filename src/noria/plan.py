@@ -292,12 +292,11 @@ def _check_once(plan: Plan, workspace: Workspace) -> None:
 
 
 def _check(project: Project, base: Path, known: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> None:
-    """Refuse features of what is not known yet; columns of sources that were never ingested are read off them."""
+    """Refuse contracts that do not fit, and features of what is not known yet."""
     from noria.features import features_of
-    from noria.ingest import schema_of
+    from noria.ingest import schemas_of
 
-    schemas = {source.name: known.get(source.name) or schema_of(source, base) for source in project.sources}
-    features_of(project, schemas)
+    features_of(project, schemas_of(project, base, known))
 
 
 def write_atomically(path: Path, data: bytes) -> None:

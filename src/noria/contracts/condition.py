@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from noria.declarations import Rule
+from pydantic import field_validator
+
+from noria.declarations import OnFail, Rule
 from noria.expressions import Kind
 
 if TYPE_CHECKING:
@@ -39,6 +41,13 @@ class RowRule(Rule):
     `broken`, the rows that break it. One that can mend rows also says `mended`.
     """
 
+    @field_validator("on_fail")
+    @classmethod
+    def _fix_is_possible(cls, value: OnFail) -> OnFail:
+        if value == "fix" and cls.mended is RowRule.mended:
+            raise ValueError("this kind of rule cannot mend a row: 'fail', 'quarantine' or 'warn'")
+        return value
+
     @property
     def text(self) -> str:
         """The rule as it is shown: ``distance between 50 and 6000``."""
@@ -53,6 +62,25 @@ class RowRule(Rule):
         """True for rows that break the rule, never null."""
         raise NotImplementedError
 
-    def mended(self, subject: Subject) -> pl.Expr | None:
-        """The first column mended, for ``on_fail="fix"``; None where the kind cannot mend."""
-        return None
+    def mended(self, subject: Subject) -> pl.Expr:
+        """The first column mended, for ``on_fail="fix"``: no row breaks the rule after it."""
+        raise NotImplementedError
+
+    def needs(self, subject: Subject, column: str, *kinds: Kind) -> None:
+        """Refuse a column of another kind; a column of nulls is of any."""
+        kind = subject.kinds[column]
+        if kind not in (*kinds, "null"):
+            raise self.refuse(
+                f"{subject.place}: the rule '{self.text}' needs a column of kind {' or '.join(kinds)}",
+                field="column",
+                value=f"{column} is {kind}",
+                mend=f'say Contract(types={{"{column}": "{kinds[0]}"}}): values that are not of it are then set aside',
+            )
+
+
+def kind_of(value: object) -> Kind:
+    """The kind of a value in a declaration."""
+    for kind, of in (("bool", bool), ("int", int), ("float", float)):
+        if isinstance(value, of):
+            return kind  # type: ignore[return-value]
+    return "string"

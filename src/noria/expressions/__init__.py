@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from noria.expressions.expression import Expression, parse, to_polars, to_python, to_sql
-from noria.expressions.polars_types import polars_kinds
+from noria.expressions.polars_types import dtype_of, polars_kinds
 from noria.expressions.tree import Kind
 
 if TYPE_CHECKING:
     from noria.expressions.functions import FUNCTIONS
 
-__all__ = ["FUNCTIONS", "Expression", "Kind", "parse", "polars_kinds", "to_polars", "to_python", "to_sql"]
+__all__ = ["FUNCTIONS", "Expression", "Kind", "dtype_of", "parse", "polars_kinds", "to_polars", "to_python", "to_sql"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 def dtype_of(kind: Type) -> pl.DataType:
-    """The Polars type that a kind has inside an expression; intervals are counts of microseconds there."""
+    """The Polars type that a kind has inside an expression; intervals are counts of microseconds there.
+
+    Examples
+    --------
+    >>> dtype_of("int"), dtype_of("timestamp")
+    (Int64, Datetime(time_unit='us', time_zone='UTC'))
+    """
     import polars as pl
 
     types: dict[Type, pl.DataType] = {
@@ -33,7 +39,7 @@ def polars_kinds(schema: pl.Schema) -> dict[str, Kind]:
     Examples
     --------
     >>> import polars as pl
-    >>> polars_kinds(pl.Schema({"seats": pl.Int32, "origin": pl.Categorical, "tags": pl.List(pl.String)}))
+    >>> polars_kinds(pl.Schema({"seats": pl.Int32, "origin": pl.Categorical(), "tags": pl.List(pl.String)}))
     {'seats': 'int', 'origin': 'string'}
     """
     found = {name: _kind(dtype) for name, dtype in schema.items()}

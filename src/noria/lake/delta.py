@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _STEP = "noria.step"
-_TRIES = 5
+_TRIES = 10
+# A step finds what it wrote in the table's history, however old: the log is never cut.
+_KEEP = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class TableVersion:
     at : datetime
         When it was committed, by the wall.
     step : str
-        The content key of the step that wrote it.
+        The content key of the step that wrote it; empty where something else did.
     """
 
     version: int
@@ -49,37 +51,69 @@ class DeltaLake:
     def write(self, table: str, frame: pl.DataFrame, *, step_key: str) -> int:
         """Replace a table's rows in one commit; the same step key gives the version that it gave before.
 
+        A version whose files were vacuumed away is written again. Moments are kept in UTC microseconds; columns of
+        nulls and labels are kept as texts, unsigned numbers as integers of 64 bits.
+
         Returns
         -------
         int
             The version.
+
+        Raises
+        ------
+        DataError
+            A column is of a type that tables do not have.
+        ResourceError
+            The disk is full, or may not be written.
+        TransientError
+            Other writers keep committing to the table.
         """
         from deltalake import CommitProperties, WriterProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
 
+        storable = _storable(frame, self.path(table))
         for _ in range(_TRIES):
             for known in self.versions(table):
-                if known.step == step_key:
+                if known.step == step_key and self._is_whole(table, known.version):
                     return known.version
             try:
                 write_deltalake(
-                    self.path(table), frame, mode="overwrite", schema_mode="overwrite",
+                    self.path(table), storable, mode="overwrite", schema_mode="overwrite", configuration=_KEEP,
                     commit_properties=CommitProperties(custom_metadata={_STEP: step_key}),
                     writer_properties=WriterProperties(compression="ZSTD"),
                 )  # fmt: skip
             except CommitFailedError:
                 continue  # another writer was first: look again at what there is
             except (DeltaError, OSError) as error:
+                if "already exists" in str(error):
+                    continue  # another writer made the table just now
                 raise ResourceError(
-                    "the lake cannot be written", place=self.path(table), value=str(error), mend="free disk space?"
+                    "the lake cannot be written",
+                    place=self.path(table),
+                    value=str(error).strip().splitlines()[0],
+                    mend="free disk space?",
                 ) from None
-        raise TransientError("other writers keep committing to the table", place=self.path(table))
+        raise TransientError("other writers keep committing to the table", place=self.path(table), mend="run again")
 
     def read(self, table: str, version: int | None = None) -> pl.LazyFrame:
-        """A version of a table, by default the newest, read when it is collected."""
+        """A version of a table, by default the newest, read when it is collected.
+
+        Raises
+        ------
+        DataError
+            There is no such table or version, or its files were taken away.
+        """
         import polars as pl
 
-        return pl.scan_delta(self._open(table, version))
+        opened = self._open(table, version)
+        if not self._is_whole(table, opened.version()):
+            raise DataError(
+                "files of this version of the table are gone",
+                place=self.path(table),
+                value=f"version {opened.version()}",
+                mend=f"was it vacuumed? remove the folder, and noria run writes '{table}' anew",
+            )
+        return pl.scan_delta(opened)
 
     def versions(self, table: str) -> list[TableVersion]:
         """All versions, newest first; none where there is no such table."""
@@ -99,6 +133,12 @@ class DeltaLake:
         folder = Path(self.url.removeprefix("file://"))
         return sorted(path.parent.name for path in folder.glob("*/_delta_log"))
 
+    def _is_whole(self, table: str, version: int) -> bool:
+        """Whether a version's files are there; elsewhere than on disk that is taken for granted."""
+        if not self.url.startswith("file://"):
+            return True
+        return all(Path(file).exists() for file in self._open(table, version).file_uris())
+
     def _open(self, table: str, version: int | None) -> DeltaTable:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
@@ -114,5 +154,28 @@ class DeltaLake:
             return DeltaTable(self.path(table), version=version)
         except (DeltaError, OSError) as error:
             raise DataError(
-                "the table has no such version", place=self.path(table), value=version, mend=str(error)
+                "the table has no such version",
+                place=self.path(table),
+                value=version,
+                mend=str(error).strip().splitlines()[0],
             ) from None
+
+
+def _storable(frame: pl.DataFrame, place: str) -> pl.DataFrame:
+    import polars as pl
+
+    casts = []
+    for name, dtype in frame.schema.items():
+        if dtype == pl.Null or isinstance(dtype, pl.Categorical | pl.Enum):
+            casts.append(pl.col(name).cast(pl.String))
+        elif isinstance(dtype, pl.Datetime):
+            casts.append(pl.col(name).cast(pl.Datetime("us", "UTC")))
+        elif dtype in (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Int128):
+            casts.append(pl.col(name).cast(pl.Int64, strict=False))
+            if (lost := frame.select(casts[-1].null_count() - pl.col(name).null_count()).item()) > 0:
+                raise DataError(f"{lost:,} numbers do not fit 64 bits", place=place, value=name, mend="store texts")
+        elif dtype in (pl.Duration, pl.Time, pl.Object):
+            raise DataError(
+                "tables have no such type", place=place, value=f"{name} is {dtype}", mend="store a number or a text"
+            )
+    return frame.with_columns(casts)

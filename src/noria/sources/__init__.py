@@ -16,7 +16,7 @@ BACKENDS = {"file": "noria.sources.files:FileSource", "package": "noria.sources.
 
 
 class Backend(Protocol):
-    """Reads one kind of source. It is made without arguments, asked from one thread, and holds nothing between calls."""
+    """Reads one kind of source. Made without arguments, asked from one thread, it holds nothing between calls."""
 
     def fingerprint(self, source: Source, base: Path) -> Fingerprint:
         """What there is to read now, cheaply: called on every plan, before and without `read`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from noria.contracts.condition import RowRule, Subject
 from noria.declarations import OnFail
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
 
 
 class Between(RowRule):
-    """Values lie between two bounds, both included; null passes, NaN does not. ``fix`` clips.
+    """Values lie between two bounds, both included; null passes, NaN does not.
+
+    With ``on_fail="fix"`` a value outside becomes the nearer bound, and NaN null.
+
+    Parameters
+    ----------
+    column : str
+        A column of numbers.
+    low, high : float
+        The bounds.
 
     Examples
     --------
@@ -26,9 +36,15 @@ class Between(RowRule):
     low: float | int = Field(kw_only=False)
     high: float | int = Field(kw_only=False)
 
+    @model_validator(mode="after")
+    def _a_range(self) -> Between:
+        if self.low > self.high:
+            raise ValueError(f"the lower bound {self.low} is above the upper bound {self.high}")
+        return self
+
     @property
     def text(self) -> str:
-        return f"{self.column} between {self.low:g} and {self.high:g}"
+        return f"{self.column} between {self.low} and {self.high}"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -37,20 +53,29 @@ class Between(RowRule):
     def broken(self, subject: Subject) -> pl.Expr:
         import polars as pl
 
-        if subject.kinds[self.column] not in ("int", "float", "null"):
-            raise self.refuse(
-                "between needs a column of numbers",
-                field="column",
-                value=f"{self.column} is {subject.kinds[self.column]}",
-            )
+        self.needs(subject, self.column, "float", "int")
+        if (
+            self.on_fail == "fix"
+            and subject.kinds[self.column] == "int"
+            and math.ceil(self.low) > math.floor(self.high)
+        ):
+            raise self.refuse("no whole number lies between the bounds", field="low", value=self.text)
         return pl.col(self.column).is_between(self.low, self.high).not_().fill_null(False)
 
     def mended(self, subject: Subject) -> pl.Expr:
         import polars as pl
 
-        return pl.col(self.column).clip(self.low, self.high)
+        if subject.kinds[self.column] == "int":
+            return pl.col(self.column).clip(math.ceil(self.low), math.floor(self.high))
+        return pl.col(self.column).fill_nan(None).clip(self.low, self.high)
 
 
 def between(column: str, low: float, high: float, *, on_fail: OnFail = "fail") -> Between:
-    """A rule: values of a column lie between two bounds, both included."""
+    """A rule: values of a column lie between two bounds, both included.
+
+    Examples
+    --------
+    >>> between("wind_speed", 0, 120, on_fail="fix")
+    Between(on_fail='fix', column='wind_speed', low=0, high=120)
+    """
     return Between(column, low, high, on_fail=on_fail)

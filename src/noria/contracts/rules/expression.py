@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 class ExpressionRule(RowRule):
     """A row expression (SQL) is true or null in every row.
 
+    Parameters
+    ----------
+    sql : str
+        What is true of a right row; it may read derived columns.
+
     Examples
     --------
     >>> expression("arrived > departed").text
@@ -42,9 +47,17 @@ class ExpressionRule(RowRule):
             raise self.refuse(
                 "a rule needs an expression that is true or false", field="sql", value=f"{self.sql} is {kind}"
             )
+        if not parsed.columns:
+            raise self.refuse("a rule needs an expression that reads a column", field="sql", value=self.sql)
         return to_polars(parsed, subject.kinds).not_().fill_null(False)
 
 
 def expression(sql: str, *, on_fail: OnFail = "fail") -> ExpressionRule:
-    """A rule: a row expression is true or null in every row."""
+    """A rule: a row expression is true or null in every row.
+
+    Examples
+    --------
+    >>> expression("arrived > departed", on_fail="quarantine")
+    ExpressionRule(on_fail='quarantine', sql='arrived > departed')
+    """
     return ExpressionRule(sql, on_fail=on_fail)

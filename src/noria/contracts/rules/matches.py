@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 class Matches(RowRule):
-    """The whole text matches a regular expression; null passes.
+    r"""The whole text matches a regular expression; null passes.
+
+    Parameters
+    ----------
+    column : str
+        A column of texts.
+    pattern : str
+        What all engines understand alike, as in row expressions: no look-around, no ``\1``.
 
     Examples
     --------
@@ -44,17 +51,20 @@ class Matches(RowRule):
         return (self.column,)
 
     def broken(self, subject: Subject) -> pl.Expr:
-        import polars as pl
+        from noria.expressions import parse, to_polars
 
-        if subject.kinds[self.column] not in ("string", "null"):
-            raise self.refuse(
-                "matches needs a column of texts",
-                field="column",
-                value=f"{self.column} is {subject.kinds[self.column]}",
-            )
-        return pl.col(self.column).cast(pl.String).str.contains(f"^(?:{self.pattern})$").not_().fill_null(False)
+        self.needs(subject, self.column, "string")
+        pattern, column = self.pattern.replace("'", "''"), self.column.replace('"', '""')
+        whole = parse(f"REGEXP_LIKE(\"{column}\", '^(?:{pattern})$')", place=f"{self.written_at}, {subject.place}")
+        return to_polars(whole, {self.column: "string"}).not_().fill_null(False)
 
 
 def matches(column: str, pattern: str, *, on_fail: OnFail = "fail") -> Matches:
-    """A rule: the whole text of a column matches a regular expression."""
+    """A rule: the whole text of a column matches a regular expression.
+
+    Examples
+    --------
+    >>> matches("tailnum", "N[0-9A-Z]{1,5}", on_fail="warn")
+    Matches(on_fail='warn', column='tailnum', pattern='N[0-9A-Z]{1,5}')
+    """
     return Matches(column, pattern, on_fail=on_fail)

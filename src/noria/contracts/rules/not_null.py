@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from noria.contracts.condition import RowRule, Subject
+from noria.contracts.condition import RowRule, Subject, kind_of
 from noria.declarations import OnFail
 
 if TYPE_CHECKING:
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
 
 class NotNull(RowRule):
-    """Every row has a value. ``fix`` fills with `fill`.
+    """Every row has a value; NaN is one.
+
+    With ``on_fail="fix"`` rows without a value get `fill`.
+
+    Parameters
+    ----------
+    column : str
+        A column.
+    fill : bool, int, float or str, optional
+        What stands for null where rows are fixed, of the column's kind.
 
     Examples
     --------
@@ -42,6 +51,9 @@ class NotNull(RowRule):
     def broken(self, subject: Subject) -> pl.Expr:
         import polars as pl
 
+        if self.fill is not None:
+            kind = kind_of(self.fill)
+            self.needs(subject, self.column, kind, *(("float",) if kind == "int" else ()))
         return pl.col(self.column).is_null()
 
     def mended(self, subject: Subject) -> pl.Expr:
@@ -51,5 +63,11 @@ class NotNull(RowRule):
 
 
 def not_null(column: str, *, on_fail: OnFail = "fail", fill: bool | int | float | str | None = None) -> NotNull:
-    """A rule: a column has a value in every row."""
+    """A rule: a column has a value in every row.
+
+    Examples
+    --------
+    >>> not_null("tzone", on_fail="fix", fill="America/New_York")
+    NotNull(on_fail='fix', column='tzone', fill='America/New_York')
+    """
     return NotNull(column, fill=fill, on_fail=on_fail)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from noria.contracts.condition import RowRule, Subject
+from noria.contracts.condition import RowRule, Subject, kind_of
 from noria.declarations import OnFail
+from noria.expressions import Kind
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 class OneOf(RowRule):
     """Values are among those given; null passes.
+
+    Parameters
+    ----------
+    column : str
+        A column of texts, numbers or truths.
+    values : list
+        What there may be, all of one kind.
 
     Examples
     --------
@@ -37,9 +45,22 @@ class OneOf(RowRule):
     def broken(self, subject: Subject) -> pl.Expr:
         import polars as pl
 
+        kinds: set[Kind] = {kind_of(value) for value in self.values}
+        numbers: set[Kind] = {"int", "float"}
+        if len(kinds) > 1 and kinds != numbers:
+            raise self.refuse("the values are of several kinds", field="values", value=", ".join(sorted(kinds)))
+        self.needs(subject, self.column, *sorted(kinds | numbers if kinds & numbers else kinds))
+        if subject.kinds[self.column] == "float":
+            return pl.col(self.column).is_in([float(value) for value in self.values]).not_().fill_null(False)
         return pl.col(self.column).is_in(list(self.values)).not_().fill_null(False)
 
 
 def one_of(column: str, values: Iterable[bool | int | float | str], *, on_fail: OnFail = "fail") -> OneOf:
-    """A rule: values of a column are among those given."""
+    """A rule: values of a column are among those given.
+
+    Examples
+    --------
+    >>> one_of("origin", ["EWR", "JFK", "LGA"])
+    OneOf(on_fail='fail', column='origin', values=('EWR', 'JFK', 'LGA'))
+    """
     return OneOf(column, tuple(values), on_fail=on_fail)

@@ -8,13 +8,25 @@ from pydantic import Field
 
 from noria.contracts.condition import RowRule, Subject
 from noria.declarations import OnFail
+from noria.expressions import polars_kinds
 
 if TYPE_CHECKING:
     import polars as pl
 
 
 class Refers(RowRule):
-    """Values stand in a column of another source's table, by default in its one key; null passes.
+    """Values stand in a column of another source's table; null passes.
+
+    The other source must be one that the project reads: in its spine, its features or its references.
+
+    Parameters
+    ----------
+    column : str
+        A column.
+    to : str
+        The name of the other source.
+    key : str, optional
+        The column there; by default the one key of its contract.
 
     Examples
     --------
@@ -43,10 +55,19 @@ class Refers(RowRule):
             raise self.refuse(
                 f"'{self.to}' has no such column", field="key", value=key, mend="one of " + ", ".join(table.columns)
             )
+        kinds = polars_kinds(table.schema)
+        if kinds.get(key) not in (subject.kinds.get(self.column), "null"):
+            self.needs(subject, self.column, kinds[key])
         known = pl.lit(table[key].unique()).implode()
         return pl.col(self.column).is_in(known).not_().fill_null(False)
 
 
 def refers(column: str, *, to: str, key: str | None = None, on_fail: OnFail = "fail") -> Refers:
-    """A rule: values of a column stand in another source's table."""
+    """A rule: values of a column stand in another source's table.
+
+    Examples
+    --------
+    >>> refers("tailnum", to="planes", on_fail="warn")
+    Refers(on_fail='warn', column='tailnum', to='planes', key=None)
+    """
     return Refers(column, to=to, key=key, on_fail=on_fail)

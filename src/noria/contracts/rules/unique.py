@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 class Unique(RowRule):
-    """No two rows have the same values in these columns; rows with a null among them pass. All rows of a group are wrong.
+    """No two rows have the same values in these columns; rows with a null among them pass.
+
+    All rows of a group that agrees are wrong: which of them is right, the rule cannot know.
+
+    Parameters
+    ----------
+    keys : str or list of str
+        The columns.
 
     Examples
     --------
@@ -41,5 +48,11 @@ class Unique(RowRule):
 
 
 def unique(columns: str | Iterable[str], *, on_fail: OnFail = "fail") -> Unique:
-    """A rule: no two rows have the same values in some columns."""
+    """A rule: no two rows have the same values in some columns.
+
+    Examples
+    --------
+    >>> unique(["origin", "hour"], on_fail="warn")
+    Unique(on_fail='warn', keys=('origin', 'hour'))
+    """
     return Unique(columns if isinstance(columns, str) else tuple(columns), on_fail=on_fail)
