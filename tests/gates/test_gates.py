@@ -151,6 +151,37 @@ def test_an_approval_waits_for_a_person_and_says_how(check, ledger):
     assert "waiting" not in finding.facts
 
 
+def test_four_eyes_are_two_people(check, ledger):
+    both = Team([Member("ann", ["expert"]), Member("bob", ["expert"])])
+    ledger.append("version.packaged", f"model:late@{VERSION}", actor="ann", body={"version": VERSION})
+    approve(ledger, both, "expert", VERSION, "my own work", actor="ann")
+    assert check(Approval("expert")).passed
+    alone = check(Approval("expert", four_eyes=True))
+    assert (alone.passed, alone.facts["waiting"], alone.facts["actor"]) == (False, True, "ann")
+    assert "another expert" in alone.text
+    approve(ledger, both, "expert", VERSION, "checked by me", actor="bob")
+    assert check(Approval("expert", four_eyes=True)).passed
+    ledger.append("version.packaged", f"model:late@{VERSION}", actor="bob", body={"version": VERSION})  # made again
+    assert not check(Approval("expert", four_eyes=True)).passed
+
+
+def test_a_refusal_stands_whoever_says_it(check, ledger):
+    ledger.append("version.packaged", f"model:late@{VERSION}", actor="ann", body={"version": VERSION})
+    approve(ledger, TEAM, "expert", VERSION, "not good enough", actor="ann", refuse=True)
+    finding = check(Approval("expert", four_eyes=True))
+    assert (finding.passed, finding.facts.get("waiting")) == (False, None)
+    assert "refused: not good enough" in finding.text
+
+
+def test_an_approval_of_another_version_or_role_says_nothing(check, ledger):
+    team = Team([Member("ann", ["expert", "lawyer"])])
+    for version in (VERSION, "ffffffffffff"):
+        ledger.append("version.packaged", f"model:late@{version}", body={"version": version})
+    approve(ledger, team, "expert", "ffffffffffff", "another one", actor="ann")
+    approve(ledger, team, "lawyer", VERSION, "another hat", actor="ann")
+    assert check(Approval("expert")).facts["waiting"]
+
+
 def test_a_waiver_is_its_own_evidence(check):
     finding = check(Approval("expert", waived="nobody to ask"))
     assert finding.passed
@@ -181,6 +212,68 @@ def test_all_gates_are_asked_and_one_that_fails_refuses(workspace):
     assert outcome.facts["findings"][0]["parameters"] == {"margin": 0.5}
     assert outcome.outputs == {}
     assert not (workspace.serving / "late").exists()
+
+
+def test_without_a_gate_there_is_no_evidence_and_no_promotion(workspace):
+    outcome = run_gates(workspace)
+    assert kinds(outcome) == ["version.refused"]
+    assert (outcome.facts["promoted"], outcome.facts["waiting"]) == (False, False)
+    assert "declares no gate" in outcome.facts["because"]
+    assert outcome.outputs == {}
+    assert not (workspace.serving / "late").exists()
+
+
+GATES = [BeatsBaseline(), GeneralisationGap(limit=0.2), NoWorseSlice("carrier"), ContractKept(quarantined=0.005)]
+BAD = {
+    "BeatsBaseline": {"evaluation": {"difference": interval(0.1, -0.1, 0.3)}},
+    "GeneralisationGap": {"evaluation": {"skill": 0.1}},
+    "NoWorseSlice": {"evaluation": {"slices": {"carrier": [part("UA", 900, score=0.0)]}}},
+    "ContractKept": {"ingest": {"quarantined": 6}},
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_one_gate_that_fails_is_enough_and_the_live_version_stays(workspace, bad):
+    from noria.serving import Routes, read_routes, write_routes
+
+    write_routes(workspace.serving / "late", Routes({"old": 1.0}))
+    outcome = run_gates(workspace, *GATES, **BAD[bad])
+    assert dict(read_routes(workspace.serving / "late").weights) == {"old": 1.0}
+    assert [finding["gate"] for finding in outcome.facts["findings"] if not finding["passed"]] == [bad]
+    assert outcome.facts["events"][-1]["body"]["failed"] == [bad]
+    assert bad in outcome.facts["because"]
+
+
+def test_every_event_says_which_version_of_which_endpoint(workspace):
+    from noria.serving import Routes, write_routes
+
+    write_routes(workspace.serving / "late", Routes({"old": 1.0}))
+    events = run_gates(workspace, *GATES).facts["events"]
+    *gates, promoted, retired = events
+    assert [event["kind"] for event in gates] == ["gate.passed"] * len(GATES)
+    for event in (*gates, promoted):
+        assert (event["body"]["endpoint"], event["body"]["version"]) == ("late", VERSION)
+    assert promoted["subject"] == f"model:late@{VERSION}"
+    assert (retired["subject"], retired["body"]["version"]) == ("model:late@old", "old")
+    refused = run_gates(workspace, *GATES, **BAD["BeatsBaseline"]).facts["events"][-1]
+    assert (refused["kind"], refused["body"]["version"], refused["body"]["endpoint"]) == (
+        "version.refused", VERSION, "late",
+    )  # fmt: skip
+
+
+def test_the_ledger_keeps_the_evidence_and_lineage_finds_it(workspace, ledger):
+    from noria.ledger.lineage import why
+
+    ledger.append("version.packaged", f"model:late@{VERSION}", body={"version": VERSION, "name": "late"})
+    for event in run_gates(workspace, *GATES).facts["events"]:
+        ledger.append(event["kind"], event["subject"], inputs=tuple(event.get("inputs", ())), body=event["body"])
+    found = why(ledger, "late")
+    assert found.version == VERSION
+    told = {event.subject for event in found.decisions}
+    assert {"gate:BeatsBaseline", "gate:ContractKept", f"model:late@{VERSION}"} <= told
+    kept = next(event for event in ledger.events(kind="gate.passed") if event.subject == "gate:BeatsBaseline")
+    assert kept.body["facts"]["difference"] == interval(0.2, 0.17, 0.23)
+    assert ledger.verify() == []
 
 
 def test_a_version_that_passes_gets_all_requests(workspace):

@@ -18,6 +18,8 @@ class Approval(Check):
         Who must approve: a role of `Team` members. ``noria approve`` records it.
     waived : str, optional
         Why nobody has to: the gate passes, and these words are its evidence.
+    four_eyes : bool
+        Whoever packaged the version may not be the one who approves it; no by default.
 
     Examples
     --------
@@ -27,6 +29,7 @@ class Approval(Check):
 
     role: str = Field(kw_only=False, min_length=1)
     waived: str | None = Field(default=None, min_length=1)
+    four_eyes: bool = False
 
     def refuse_useless(self, project: Project) -> None:
         if self.waived is None and not any(self.role in member.roles for member in project.team.members):
@@ -47,6 +50,9 @@ class Approval(Check):
             text = f"waits for a {self.role}: noria approve {evidence.version} --role '{self.role}'"
             return Finding(False, text, {"role": self.role, "waiting": True})
         passed = event.kind == "approval.given"
+        if passed and self.four_eyes and event.actor in _makers(evidence):
+            text = f"{event.actor} packaged this version, so another {self.role} must approve it"
+            return Finding(False, text, {"role": self.role, "waiting": True, "actor": event.actor, "event": event.seq})
         because = str(event.body.get("text", ""))
         said = ("approved" if passed else "refused") + (f": {because}" if because else "")
         return Finding(
@@ -54,3 +60,9 @@ class Approval(Check):
             f"{event.actor} ({self.role}) {said}",
             {"role": self.role, "actor": event.actor, "because": because, "event": event.seq},
         )
+
+
+def _makers(evidence: Evidence) -> set[str]:
+    """Who packaged the version; more than one where it was made again."""
+    packaged = evidence.ledger.events(kind="version.packaged")
+    return {event.actor for event in packaged if event.body["version"] == evidence.version}

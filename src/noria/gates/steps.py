@@ -41,9 +41,9 @@ def steps(
 
     Notes
     -----
-    The outcome's facts: ``version``, ``promoted``, ``waiting`` (only a person's decision is missing), ``findings``: a
-    list of ``{"gate", "parameters", "passed", "text", "facts"}`` in the order of the project; if it was promoted also
-    ``weights``, and the output ``routes``.
+    The outcome's facts: ``version``, ``promoted``, ``waiting`` (only a person's decision is missing), ``because`` (one
+    sentence), ``findings``: a list of ``{"gate", "parameters", "passed", "text", "facts"}`` in the order declared; if it
+    was promoted also ``weights``, and the output ``routes``. Without a gate there is no evidence: nothing is promoted.
     """
     for gate in project.gates:
         if not isinstance(gate, Check):
@@ -79,15 +79,26 @@ def _gates(ctx: StepContext, project: Project, promote: Literal["all", "canary"]
     failed = [finding for finding in findings if not finding.passed]
     facts: dict[str, Any] = {
         "version": version,
-        "promoted": not failed,
+        "promoted": bool(findings) and not failed,
         "waiting": bool(failed) and all(finding.facts.get("waiting") for finding in failed),
+        "because": _because(gates, findings),
         "findings": [_body(gate, finding) for gate, finding in zip(gates, findings, strict=True)],
     }
-    if failed:
+    if not facts["promoted"]:
         return Outcome({}, {**facts, "events": list(_events(project, facts, []))})
     facts["weights"], retired = _promote(ctx, project, version, promote)
     routes = ctx.reference(ctx.workspace.serving / project.endpoint.name / "routes.json")
     return Outcome({"routes": routes}, {**facts, "events": list(_events(project, facts, retired))})
+
+
+def _because(gates: list[Check], findings: list[Finding]) -> str:
+    """Why it was promoted or not, in one sentence."""
+    if not findings:
+        return "the project declares no gate, and without evidence nothing is promoted"
+    failed = [type(gate).__name__ for gate, finding in zip(gates, findings, strict=True) if not finding.passed]
+    if failed:
+        return f"{len(failed)} of {len(findings)} gates did not pass: {', '.join(failed)}"
+    return f"all {len(findings)} gates passed"
 
 
 def _body(gate: Check, finding: Finding) -> dict[str, Any]:
@@ -119,15 +130,20 @@ def _promote(
 
 
 def _events(project: Project, facts: Mapping[str, Any], retired: list[str]) -> Iterator[dict[str, Any]]:
-    """What the ledger is told."""
-    subject = f"model:{project.endpoint.name}@{facts['version']}"
+    """What the ledger is told; each names the version and the endpoint, so that lineage finds it."""
+    version, endpoint = facts["version"], project.endpoint.name
+    subject = f"model:{endpoint}@{version}"
+    about = {"endpoint": endpoint, "version": version}
     for finding in facts["findings"]:
         kind = "gate.passed" if finding["passed"] else "gate.failed"
-        yield {"kind": kind, "subject": f"gate:{finding['gate']}", "inputs": [subject], "body": finding}
+        yield {"kind": kind, "subject": f"gate:{finding['gate']}", "inputs": [subject], "body": {**finding, **about}}
+    because = facts["because"]
     if facts["promoted"]:
-        yield {"kind": "version.promoted", "subject": subject, "body": {"weights": facts["weights"]}}
-        for version in retired:
-            yield {"kind": "version.retired", "subject": f"model:{project.endpoint.name}@{version}", "body": {}}
+        body = {**about, "text": because, "weights": facts["weights"]}
+        yield {"kind": "version.promoted", "subject": subject, "body": body}
+        for other in retired:
+            body = {"endpoint": endpoint, "version": other, "text": f"{version} takes its requests"}
+            yield {"kind": "version.retired", "subject": f"model:{endpoint}@{other}", "body": body}
     elif not facts["waiting"]:
         failed = [finding["gate"] for finding in facts["findings"] if not finding["passed"]]
-        yield {"kind": "version.refused", "subject": subject, "body": {"failed": failed}}
+        yield {"kind": "version.refused", "subject": subject, "body": {**about, "text": because, "failed": failed}}
