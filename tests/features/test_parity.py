@@ -1,0 +1,239 @@
+"""Training, the stream and requests are one: each gives what the oracle says, on random events and questions."""
+
+import math
+import tempfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.features.worlds import (
+    MINUTE,
+    SCHEMAS,
+    aggregates,
+    asked_frame,
+    event_frame,
+    keys,
+    moments,
+    parts,
+    rows,
+    world,
+)
+
+import noria as nr
+from noria.features import FeatureService, StreamWorker, features_of, joined, open_store, plans_of
+from noria.features.fill import fill
+from noria.features.views import view_plan
+from noria.features.windows import WindowReader
+from noria.testing import view_values
+
+questions = st.lists(st.tuples(moments, keys, parts), max_size=15)
+lags = st.sampled_from([0, 0, 1, 5 * MINUTE, 90 * MINUTE])
+view_keys = st.sampled_from([("key",), ("part",), ("key", "part")])
+slowly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def training_set(project, rows, questions):
+    """The batch path, row by row in the order of the questions."""
+    tables = {"events": event_frame(rows).lazy(), "asked": asked_frame(questions).lazy()}
+    features = features_of(project, SCHEMAS)
+    frame = joined(project, tables, plans_of(project.features, SCHEMAS), SCHEMAS, features)
+    return frame.sort("_row").select(feature.name for feature in features).to_dicts()
+
+
+def service_of(project, store):
+    return FeatureService(project.spine, project.features, SCHEMAS, store)
+
+
+def answered(service, question):
+    """The request path."""
+    at, key, part = question
+    found = service.columns([{"key": key, "part": part}], at)
+    return {name: None if (value := float(values[0])) != value else value for name, values in found.items()}
+
+
+def oracle(project, rows, question):
+    at, key, part = question
+    return view_values(project.features[0], SCHEMAS["events"], rows, {"key": key, "part": part}, at)
+
+
+def exact(project, name):
+    """Whether a feature's states are whole numbers, or single values: then there is nothing to round."""
+    (view,) = project.features
+    plan = view_plan(view, SCHEMAS["events"])
+    track = next((plan.tracks[one.track] for one in plan.windowed if one.name == name), None)
+    if track is None:  # a feature of the spine
+        return True
+    summed = track.kind.kind in ("sum", "mean", "std")
+    real = track.column is not None and track.column.kind(SCHEMAS["events"]) == "float"
+    return track.kind.kind != "std" and not (summed and real)
+
+
+def assert_same(project, found, expected, *, single=True):
+    """Whole numbers are equal; others to 1e-9, and to what is left of that in float32."""
+    for name, value in expected.items():
+        got = found[name]
+        if value is None or got is None:
+            assert got == value, name
+        elif exact(project, name):
+            assert got == (float(np.float32(value)) if single else value), name
+        else:
+            assert math.isclose(got, value, rel_tol=1.2e-7 if single else 1e-9, abs_tol=1e-6), name
+
+
+@slowly
+@given(aggregates(), rows(), questions, lags, view_keys)
+def test_the_training_set_is_what_the_oracle_says(aggregates, rows, questions, lag, view_keys):
+    project = world(aggregates, lag, view_keys)
+    for found, question in zip(training_set(project, rows, questions), questions, strict=True):
+        assert_same(project, found, oracle(project, rows, question))
+
+
+@slowly
+@given(st.data(), aggregates(), rows(), questions, lags, view_keys)
+def test_the_stream_gives_at_each_question_what_training_sees(data, aggregates, rows, questions, lag, view_keys):
+    project = world(aggregates, lag, view_keys)
+    delay = data.draw(st.integers(0, lag), label="how long after it happened an event arrives")
+    rows = sorted((row for row in rows if row["time"] is not None), key=lambda row: row["time"])
+    questions = sorted(questions, key=lambda question: question[0])
+    expected = training_set(project, rows, questions)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"lmdb://{folder}")
+        worker, service = StreamWorker(project, SCHEMAS, store), service_of(project, store)
+        applied = 0
+        for question, values in zip(questions, expected, strict=True):
+            while applied < len(rows) and rows[applied]["time"] + delay < question[0]:
+                arrived = [row for row in rows[applied:] if row["time"] + delay < question[0]]
+                some = arrived[: data.draw(st.integers(1, len(arrived)), label="events at once")]
+                soon = some[-1]["time"] + delay + 1
+                now = data.draw(st.sampled_from([soon, question[0]]), label="now") if some == arrived else soon
+                assert worker.apply([("events", as_row(row)) for row in some], now) == len(some)
+                applied += len(some)
+            found = answered(service, question)
+            assert_same(project, found, values)
+            assert_same(project, found, oracle(project, rows, question))
+        store.close()
+
+
+def as_row(row):
+    """A row as a source gives it: times are datetimes."""
+    from noria.core import from_micros
+
+    return {**row, "time": None if row["time"] is None else from_micros(row["time"])}
+
+
+@slowly
+@given(st.data(), aggregates(), rows(), st.lists(st.tuples(keys, parts), max_size=5), lags)
+def test_late_events_in_any_order_count_once_they_are_there(data, aggregates, rows, entities, lag):
+    project = world(aggregates, lag)
+    plan = view_plan(project.features[0], SCHEMAS["events"])
+    reader = WindowReader(plan)
+    last = max([row["time"] for row in rows if row["time"] is not None], default=0)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"sqlite://{folder}/store")
+        worker = StreamWorker(project, SCHEMAS, store)
+        now = data.draw(moments, label="the first arrival")
+        todo = [("events", as_row(row)) for row in rows]
+        while todo:
+            some, todo = todo[: (cut := data.draw(st.integers(1, len(todo)), label="events at once"))], todo[cut:]
+            worker.apply(some, now)
+            now += data.draw(st.sampled_from([0, 1, MINUTE, 60 * MINUTE]), label="until the next arrival")
+        for at in (now, now + 3 * MINUTE, max(now, last + lag + 1)):
+            for key, part in entities:
+                stored = store.read([(plan.address, key.encode())])[0] if key is not None else None
+                names = [one.name for one in plan.windowed]
+                found = {n: None if v != v else v for n, v in zip(names, reader.values(stored, at), strict=True)}
+                assert_same(project, found, oracle(project, rows, (at, key, part)), single=False)
+        store.close()
+
+
+@slowly
+@given(st.data(), aggregates(), rows(), questions, lags, view_keys)
+def test_a_store_that_was_filled_gives_what_training_sees(data, aggregates, rows, questions, lag, view_keys):
+    project = world(aggregates, lag, view_keys)
+    now = data.draw(moments, label="when it was filled")
+    questions = [(max(at, now), key, part) for at, key, part in questions]
+    (plan,) = plans_of(project.features, SCHEMAS)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"lmdb://{folder}")
+        fill(plan, event_frame(rows), store, now)
+        service = service_of(project, store)
+        for question, values in zip(questions, training_set(project, rows, questions), strict=True):
+            assert_same(project, answered(service, question), values)
+        # The stream goes on where the tables end.
+        more = data.draw(st.lists(st.tuples(st.integers(0, 90 * MINUTE), keys), max_size=5), label="later events")
+        new = [
+            {"key": key, "part": 1, "whole": 7, "real": 0.5, "truth": True, "time": now - lag + after}
+            for after, key in more
+        ]
+        StreamWorker(project, SCHEMAS, store).apply([("events", as_row(row)) for row in new], now)
+        for at, key, part in questions:
+            later = (at + 60 * MINUTE, key, part)
+            assert_same(project, answered(service, later), oracle(project, rows + new, later))
+        store.close()
+
+
+def test_an_event_sees_nothing_of_itself_and_of_its_equals():
+    project = world([nr.count(windows=["5m"])])
+    rows = [{"key": "a", "part": 0, "whole": 1, "real": 1.0, "truth": True, "time": time} for time in (0, 0, 1)]
+    counts = [row["v_count_5m"] for row in training_set(project, rows, [(at, "a", 0) for at in (0, 1, 2)])]
+    assert counts == [0, 2, 3]
+
+
+def test_an_empty_window_counts_zero_and_says_nothing_else():
+    kinds = [
+        nr.count(windows=["1h"]),
+        *(getattr(nr, name)("real", windows=["1h"]) for name in ("sum", "mean", "min", "max", "std", "first", "last")),
+    ]
+    project = world(kinds)
+    for key in ("nobody", None):
+        (row,) = training_set(project, [], [(0, key, 0)])
+        del row["part"]
+        assert row.pop("v_count_1h") == 0
+        assert set(row.values()) == {None}
+
+
+@pytest.mark.parametrize("year", [1900, 1969, 2013, 2254])
+def test_any_century_is_exact_to_the_microsecond(year):
+    from datetime import datetime
+
+    from noria.core import UTC, to_micros
+
+    at = to_micros(datetime(year, 7, 1, 12, tzinfo=UTC)) + 1
+    project = world([nr.count(windows=["1h"]), nr.last("whole", windows=["1h"])])
+    rows = [{"key": "a", "part": 0, "whole": n, "real": 0.0, "truth": True, "time": at + n} for n in (-2, -1, 0, 1)]
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"lmdb://{folder}")
+        StreamWorker(project, SCHEMAS, store).apply([("events", as_row(row)) for row in rows], at)
+        found = answered(service_of(project, store), (at, "a", 0))
+        store.close()
+    assert found == training_set(project, rows, [(at, "a", 0)])[0]
+    assert (found["v_count_1h"], found["v_whole_last_1h"]) == (2, -1)
+
+
+def test_an_event_in_the_far_future_waits_and_does_no_harm():
+    project = world([nr.count(windows=["1h"])])
+    now = 10**15
+    rows = [
+        {"key": "a", "part": 0, "whole": 1, "real": 0.0, "truth": True, "time": time} for time in (now - 1, 9 * 10**15)
+    ]
+    (plan,) = plans_of(project.features, SCHEMAS)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"lmdb://{folder}")
+        fill(plan, event_frame(rows), store, now)
+        assert answered(service_of(project, store), (now, "a", 0))["v_count_1h"] == 1
+        StreamWorker(project, SCHEMAS, store).apply([("events", as_row(row)) for row in rows], now + 1)
+        assert answered(service_of(project, store), (now + 1, "a", 0))["v_count_1h"] == 2
+        store.close()
+
+
+def test_very_many_keys_over_a_very_long_time_are_told_apart():
+    # Key and time together no longer fit a 64-bit number.
+    project = world([nr.count(windows=["1h"])], view_keys=("part",))
+    century = 100 * 366 * 86400 * 10**6
+    rows = [
+        {"key": "a", "part": 0, "whole": 1, "real": 0.0, "truth": True, "time": time} for time in (-century, century)
+    ]
+    asked = [(time, "a", part) for part in range(5000) for time in (-century + 1, century + 1)]
+    counts = [row["v_count_1h"] for row in training_set(project, rows, asked)]
+    assert counts == [1, 1] + [0] * (len(asked) - 2)
