@@ -36,7 +36,6 @@ def search(facts: Facts) -> dict[str, Any]:
         "metric": maximised(trained["metric"]),
         "chart": _trials(trained, colours),
         "legend": [{"name": name, "colour": colours[name]} for name in names],
-        "short": _short(trained),
         "refit": trained["refit"],
         "calibration": _calibrated(trained["calibration"]),
         "leaderboard": [
@@ -78,12 +77,6 @@ def _trials(trained: Mapping[str, Any], colours: Mapping[str, int]) -> str:
     return charts.figure(series, label=label, height=220, x_ticks=ticks)
 
 
-def _short(trained: Mapping[str, Any]) -> str:
-    if not trained["cut_short"]:
-        return ""
-    return f"Of {many(trained['planned'], 'trial')} that were planned, {count(len(trained['trials']))} were done."
-
-
 def _calibrated(calibration: Mapping[str, Any]) -> str:
     way = calibration["way"]
     if way == "none":
@@ -120,7 +113,7 @@ def evaluation(facts: Facts) -> dict[str, Any]:
         "text": _tested(tested),
         "metrics": [
             {
-                "name": metric_name(name),
+                "name": metric_name(name) + (", lower is better" if name in ("log_loss", "brier") else ""),
                 "main": name == tested["metric"],
                 "value": score((tested["scores"][name] or {}).get("value")),
                 "span": span(tested["scores"][name]),
