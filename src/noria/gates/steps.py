@@ -42,8 +42,8 @@ def steps(
     Notes
     -----
     The outcome's facts: ``version``, ``promoted``, ``waiting`` (only a person's decision is missing), ``because`` (one
-    sentence), ``findings``: a list of ``{"gate", "parameters", "passed", "text", "facts"}`` in the order declared; if it
-    was promoted also ``weights``, and the output ``routes``. Without a gate there is no evidence: nothing is promoted.
+    sentence), ``findings``: a list of ``{"gate", "parameters", "passed", "text", "facts"}`` in the order declared; where
+    it was promoted also ``weights``, and the output ``routes``. Without a gate there is no evidence: nothing is promoted.
     """
     for gate in project.gates:
         if not isinstance(gate, Check):
