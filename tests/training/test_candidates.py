@@ -18,6 +18,7 @@ LEARNERS: dict[str, Learner] = {
     "prior": Baseline(),
     "by carrier": Baseline("carrier"),
     "by both": Baseline(["carrier", "dest"]),
+    "by number": Baseline(["dest", "whole", "wind"]),
     "line": LogisticRegression(rare=20),
     "trees": LightGBM(rounds=60, rare=20),
 }
@@ -115,9 +116,23 @@ def test_the_baseline_is_a_rate_drawn_to_the_overall_one(parts: tuple[Rows, Rows
     assert guessed[inside] == pytest.approx((own * rows + prior * 20) / (rows + 20))
 
 
-def test_a_baseline_by_a_number_is_refused(parts: tuple[Rows, Rows, Rows]) -> None:
-    with pytest.raises(DeclarationError, match="category features only"):
-        Baseline("delay").trainer(parts[0], parts[1], "roc_auc", 0)
+def test_a_number_counts_by_its_whole_part(parts: tuple[Rows, Rows, Rows]) -> None:
+    train = parts[0]
+    rates = Baseline("wind").trainer(train, train, "roc_auc", 0)({})
+    wind = train.numbers[:, train.number_names.index("wind")]
+    margin = rates.margin(train)
+    same = np.floor(wind) == 3
+    assert len(np.unique(margin[same])) == 1
+    assert len(np.unique(margin[np.isnan(wind)])) == 1  # what is missing has a rate of its own
+    assert margin[same][0] != margin[np.isnan(wind)][0]
+    changed = np.where(np.isnan(train.numbers), np.nan, np.floor(train.numbers)).astype(np.float32)
+    assert (rates.margin(replace(train, numbers=changed)) == margin).all()
+
+
+def test_a_baseline_by_something_unknown_is_refused(parts: tuple[Rows, Rows, Rows]) -> None:
+    with pytest.raises(DeclarationError, match="goes by features only") as caught:
+        Baseline("hour").trainer(parts[0], parts[1], "roc_auc", 0)
+    assert "carrier" in str(caught.value.mend)
 
 
 @pytest.mark.parametrize(

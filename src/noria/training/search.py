@@ -20,6 +20,7 @@ import numpy as np
 from noria.core import DataError
 from noria.cost import Meters, PriceBook
 from noria.declarations import Budget, Search
+from noria.training.calibration import Calibration
 from noria.training.candidates import Baseline, Fitted, Learner, Params
 from noria.training.metrics import score
 from noria.training.optuna import Tried, suggest
@@ -155,7 +156,7 @@ def run_search(
     plan = _plan(candidates, search.trials, start_from)
     done = list(_read(journal, plan))
     trainers: dict[int, Callable[[Params], Fitted]] = {}
-    best: dict[int, tuple[float, Fitted]] = {}
+    best: dict[int, tuple[Trial, Fitted]] = {}
     cut_short = ""
     with open(journal, "ab") as file:
         for order, place in enumerate(plan[len(done) :], start=len(done)):
@@ -165,15 +166,15 @@ def run_search(
                 break
             say(f"{names[place]}, trial {order + 1} of {len(plan)}")
             trial, fitted = _try(candidates[place], place, done, trainers, train, validate, search, start_from)
-            if place not in best or trial.score > best[place][0]:
-                best[place] = (trial.score, fitted)
+            if place not in best or trial.score > best[place][0].score:
+                best[place] = (trial, fitted)
             file.write(json.dumps(asdict(trial)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
             done.append(trial)
 
     def again(trial: Trial) -> Fitted:
-        if trial.candidate in best and best[trial.candidate][0] == trial.score:
+        if trial.candidate in best and best[trial.candidate][0] is trial:
             return best[trial.candidate][1]
         return _trainer(candidates[trial.candidate], trial.candidate, trainers, train, validate, search)(trial.params)
 
@@ -212,9 +213,10 @@ def _try(
     given = start_from is not None and not isinstance(learner, Baseline)
     params = dict(start_from["params"]) if given and start_from is not None else suggest(learner, own, search.seed)
     fitted = _trainer(learner, place, trainers, train, validate, search)(params)
-    result = score(search.metric, validate.labels, 1 / (1 + np.exp(-fitted.margin(validate))))
-    if not np.isfinite(result):
-        raise DataError("the score of a trial is not a number", place=type(learner).__name__, value=params)
+    margin = fitted.margin(validate)
+    result = score(search.metric, validate.labels, Calibration("none").probability(margin))
+    if not (np.isfinite(margin).all() and np.isfinite(result)):
+        raise DataError("the answers of a trial are not numbers", place=type(learner).__name__, value=params)
     facts = dict(fitted.facts)
     seconds = time.perf_counter() - wall
     return Trial(place, len(own), params, result, facts, round(seconds, 3), round(time.process_time() - cpu, 3)), fitted
@@ -252,17 +254,21 @@ def _over(budget: Budget, done: list[Trial], order: int, planned: int, *, needed
 
 
 def _read(journal: Path, plan: list[int]) -> Iterator[Trial]:
-    """Finished trials of an earlier try; a line that was cut off by a kill is removed."""
+    """Finished trials of an earlier try; from a line that was torn by a kill on, the journal is cut off."""
     if not journal.exists():
         return
-    data = journal.read_bytes()
-    whole = data.rpartition(b"\n")[0]
-    if len(whole) + 1 != len(data) and data:
-        with open(journal, "r+b") as file:
-            file.truncate(len(whole) + 1 if whole else 0)
-            os.fsync(file.fileno())
-    for line, place in zip(whole.splitlines(), plan, strict=False):
-        trial = Trial(**json.loads(line))
-        if trial.candidate != place:
-            raise DataError("the journal is of another search", place=str(journal), mend="remove it and run again")
-        yield trial
+    whole = 0
+    with open(journal, "r+b") as file:
+        for line, place in zip(file, plan, strict=False):
+            try:
+                trial = Trial(**json.loads(line))
+            except (ValueError, TypeError):
+                break
+            if trial.candidate != place:
+                raise DataError("the journal is of another search", place=str(journal), mend="remove it and run again")
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            yield trial
+        file.truncate(whole)
+        os.fsync(file.fileno())
