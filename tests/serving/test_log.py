@@ -5,12 +5,14 @@ import threading
 
 import numpy as np
 
-from noria.serving.log import Prediction, PredictionLog
+from noria.serving.log import Answered, PredictionLog
 
 
 def prediction(number):
-    columns = {"x": np.array([number, np.nan], np.float32), "c": ["ü\n", None]}
-    return Prediction(f"p{number}", number, "v", 0.25, {"k": "a"}, columns, number % 2)
+    """One of a request of one row; odd ones lack their features."""
+    x, c = (number, "ü\n") if number % 2 == 0 else (np.nan, "")
+    matrices = np.array([[x]], np.float32), np.array([[c]], object)
+    return Answered([f"p{number}"], number, "v", [0.25], [{"k": "a"}], ("x", "c"), *matrices)
 
 
 def lines(folder):

@@ -67,6 +67,10 @@ class Scorer:
         columns : mapping of str to array or list of n
             Every feature by name: numbers float32 (null is NaN), categories lists of str or None.
         """
+        return self.score(*self.matrices(columns))
+
+    def matrices(self, columns: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.object_]]:
+        """What `score` takes, from what `predict` takes."""
         rows = len(next(iter(columns.values())))
         if self.number_names:
             stacked = np.concatenate(
@@ -78,7 +82,7 @@ class Scorer:
         categories = np.empty((rows, len(self.category_names)), object)
         for place, name in enumerate(self.category_names):
             categories[:, place] = [value or "" for value in columns[name]]
-        return self.score(numbers, categories)
+        return numbers, categories
 
     def score(self, numbers: NDArray[np.float32], categories: NDArray[np.object_]) -> NDArray[np.float64]:
         """Probabilities, float64 ``[n]``.

@@ -155,6 +155,22 @@ class Package:
         """
         return self._scorer.predict(columns)
 
+    def matrices(self, columns: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.object_]]:
+        """The same columns as the model's two inputs, see `score`."""
+        return self._scorer.matrices(columns)
+
+    def score(self, numbers: NDArray[np.float32], categories: NDArray[np.object_]) -> NDArray[np.float64]:
+        """Probabilities, float64 ``[n]``; may be called from any thread.
+
+        Parameters
+        ----------
+        numbers : float32 [n, k]
+            Features that are numbers, in the model's order; null is NaN.
+        categories : object [n, m]
+            The others, as text; null is ``""``.
+        """
+        return self._scorer.score(numbers, categories)
+
     def predict_baseline(self, columns: Mapping[str, Any]) -> NDArray[np.float64]:
         """The same by the baseline that it was compared with.
 

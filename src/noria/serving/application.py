@@ -15,10 +15,10 @@ from noria.core import Clock, DataError
 from noria.serving.answer import Answer, Refusal, plain_text, refused, told
 from noria.serving.fleet import Fleet, Loaded
 from noria.serving.guard import Guard
-from noria.serving.log import Prediction, PredictionLog
+from noria.serving.log import Answered, PredictionLog
 from noria.serving.metrics import Metrics
 from noria.serving.rows import Predicted, Predictions, Row, read_rows, seed_of
-from noria.serving.tensors import Inferred, Probability, columns_of, read_inference
+from noria.serving.tensors import Inferred, Probability, matrices_of, read_inference
 
 LARGEST_BODY = 4 << 20
 BODY_SECONDS = 10.0
@@ -136,53 +136,56 @@ class Application:
     def _infer(self, body: bytes, version: str, request: str) -> Answer:
         asked = read_inference(body)
         loaded = self._choose(version, asked.id.encode() or body)
-        rows, columns = columns_of(asked, loaded)
+        numbers, categories = matrices_of(asked, loaded)
         request = asked.id or request
-        scores = loaded.package.predict(columns).tolist()
-        at = self._clock.micros()
-        for row, (name, score) in enumerate(zip(_names(request, rows), scores, strict=True)):
-            self._log.append(Prediction(name, at, loaded.version, score, {}, columns, row))
-        self.metrics.predictions[loaded.version] += rows
-        return told(Inferred(self._name, loaded.version, request, [Probability([rows], scores)]))
+        names = _names(request, len(numbers))
+        scores = self._score(loaded, names, (), numbers, categories, self._clock.micros())
+        return told(Inferred(self._name, loaded.version, request, [Probability([len(scores)], scores)]))
 
     def _rows(self, body: bytes, version: str, request: str) -> Answer:
         asked = read_rows(body)
         names = _names(asked.id or request, len(asked.rows))
         at = self._clock.micros()
-        answers: list[Prediction | None] = [None] * len(names)
-        for loaded, places in self._split(asked.rows, names if asked.id else None).items():
-            part = [asked.rows[place] for place in places]
-            columns = self._fetch(self.fleet.versions[loaded], part, at)
-            scores = self.fleet.versions[loaded].package.predict(columns).tolist()
-            for row, place in enumerate(places):
-                answers[place] = Prediction(names[place], at, loaded, scores[row], part[row], columns, row)
-            self.metrics.predictions[loaded] += len(places)
-        made = [answer for answer in answers if answer is not None]
-        for prediction in made:
-            self._log.append(prediction)
-        return told(Predictions([Predicted(one.id, one.probability, one.version) for one in made]))
+        made: dict[int, Predicted] = {}
+        parts = [(loaded, places, self._fetch(loaded, [asked.rows[place] for place in places], at))
+                 for loaded, places in self._split(asked.rows, names if asked.id else None)]  # fmt: skip
+        for loaded, places, (numbers, categories) in parts:
+            ids, rows = [names[place] for place in places], [asked.rows[place] for place in places]
+            scores = self._score(loaded, ids, rows, numbers, categories, at)
+            for place, name, score in zip(places, ids, scores, strict=True):
+                made[place] = Predicted(name, score, loaded.version)
+        return told(Predictions([made[place] for place in range(len(names))]))
+
+    def _score(
+        self, loaded: Loaded, ids: Sequence[str], rows: Sequence[Row], numbers: Any, categories: Any, at: int
+    ) -> list[float]:
+        """Answer rows of one version, and leave word of it."""
+        scores: list[float] = loaded.package.score(numbers, categories).tolist()
+        self._log.append(Answered(ids, at, loaded.version, scores, rows, loaded.names, numbers, categories))
+        self.metrics.predictions[loaded.version] += len(ids)
+        return scores
 
     def _choose(self, version: str, seed: bytes) -> Loaded:
         if version:
             return self.fleet.versions[version]
         return self.fleet.only or self.fleet.pick(seed)
 
-    def _split(self, rows: Sequence[Row], names: Sequence[str] | None) -> dict[str, Sequence[int]]:
+    def _split(self, rows: Sequence[Row], names: Sequence[str] | None) -> list[tuple[Loaded, Sequence[int]]]:
         """Which version answers which rows."""
         only = self.fleet.only
         if only is not None:
-            return {only.version: range(len(rows))}
+            return [(only, range(len(rows)))]
         places: dict[str, list[int]] = {}
         for place, row in enumerate(rows):
             seed = names[place].encode() if names else seed_of(row)
             places.setdefault(self.fleet.pick(seed).version, []).append(place)
-        return dict(places)
+        return [(self.fleet.versions[version], its) for version, its in places.items()]
 
-    def _fetch(self, loaded: Loaded, rows: Sequence[Row], at: int) -> dict[str, Any]:
+    def _fetch(self, loaded: Loaded, rows: Sequence[Row], at: int) -> tuple[Any, Any]:
         """The features of rows; a fault of the store is not the asker's, and may pass."""
         try:
             if loaded.features is not None:
-                return loaded.features.columns(rows, at)
+                return loaded.package.matrices(loaded.features.columns(rows, at))
         except DataError as error:
             raise Refusal(400, f"{error.message}{f': {error.place}' if error.place else ''}") from None
         except Exception:
@@ -208,12 +211,21 @@ async def _read_body(headers: Any, protocol: Any) -> bytes:
     try:
         if not chunked and int(length) > LARGEST_BODY:
             raise Refusal(413, f"a body has at most {LARGEST_BODY:,} bytes")
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _read_chunks(protocol) if chunked else await protocol()
     except ValueError:
         raise Refusal(400, "the length of the body is not a number") from None
-    except TimeoutError:
+    # What asyncio.timeout does, for a quarter of its price.
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    late = loop.call_later(BODY_SECONDS, task.cancel)
+    try:
+        return await _read_chunks(protocol) if chunked else await protocol()
+    except asyncio.CancelledError:
+        if loop.time() < late.when():
+            raise
+        task.uncancel()
         raise Refusal(408, f"the body took longer than {BODY_SECONDS:g} s", ("connection", "close")) from None
+    finally:
+        late.cancel()
 
 
 async def _read_chunks(protocol: Any) -> bytes:

@@ -40,6 +40,10 @@ class Loaded:
         Fetches its features; None where their store cannot be opened.
     numbers, categories : tuple of str
         Names of its features, in the model's order.
+    names : tuple of str
+        Both: numbers, then categories.
+    by_matrix : bool
+        Whether a request may bring them as two tensors, ``numbers`` and ``categories``: unless features are named so.
     """
 
     version: str
@@ -47,6 +51,8 @@ class Loaded:
     features: Features | None
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
+    names: tuple[str, ...]
+    by_matrix: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,8 @@ def _loaded(package: Package, open_features: OpenFeatures) -> Loaded:
     except Exception as error:  # whatever a store raises: requests that bring their features are still answered
         _logger.error("the features of version %s cannot be fetched: %s", manifest.version, error)
         features = None
-    return Loaded(manifest.version, package, features, numbers, categories)
+    by_matrix = not {"numbers", "categories"} & {*numbers, *categories}
+    return Loaded(manifest.version, package, features, numbers, categories, numbers + categories, by_matrix)
 
 
 def _folder_of(version: str, packages: Path) -> Path:

@@ -15,44 +15,48 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 _SEGMENT = re.compile(r"(\d{8})\.jsonl")
+_AT_ONCE = 200
 _logger = logging.getLogger("noria.serving")
 
 
-class Prediction(NamedTuple):
-    """One prediction, as the request path leaves it.
+class Answered(NamedTuple):
+    """n predictions of one version for one request, as the request path leaves them: nothing is copied.
 
     Attributes
     ----------
-    id : str
-        Of the prediction.
+    ids : sequence of n str
+        Of the predictions.
     at : int
         Microseconds since 1970-01-01 UTC.
     version : str
         Of the model that answered.
-    probability : float
+    probabilities : sequence of n float
         What it answered.
-    request : mapping
-        The columns of the request; empty where features came with the request.
-    columns : mapping of str to sequence
-        Features of the batch that it was in.
-    row : int
-        Which row of these.
+    requests : sequence of n mapping
+        The columns of the request; empty where features came with it.
+    names : sequence of k + m str
+        Of its features: numbers, then categories.
+    numbers, categories : arrays [n, k] and [n, m]
+        The features.
     """
 
-    id: str
+    ids: Sequence[str]
     at: int
     version: str
-    probability: float
-    request: Mapping[str, Any]
-    columns: Mapping[str, Sequence[Any]]
-    row: int
+    probabilities: Sequence[float]
+    requests: Sequence[Mapping[str, Any]]
+    names: Sequence[str]
+    numbers: NDArray[np.float32]
+    categories: NDArray[np.object_]
 
 
 class PredictionLog:
@@ -71,13 +75,15 @@ class PredictionLog:
 
     Notes
     -----
-    `append` may be called from any thread and never waits. Call `close` once, at the end.
+    `append` never waits; it belongs to one thread. Call `close` once, at the end.
     """
 
     def __init__(self, folder: Path, *, limit: int = 16_384, segment_bytes: int = 64 << 20, every: float = 0.02):
         self._folder, self._limit, self._segment_bytes, self._every = folder, limit, segment_bytes, every
-        self._waiting: deque[Prediction] = deque()
-        self._dropped = self._written = 0
+        self._waiting: deque[Answered] = deque()
+        # The first two are counted where requests are answered, the others where they are written.
+        self._taken = self._dropped = 0
+        self._given = self._written = self._lost = 0
         self._ended = threading.Event()
         self._synced = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,17 +92,19 @@ class PredictionLog:
         self._thread = threading.Thread(target=self._run, name="prediction log", daemon=True)
         self._thread.start()
 
-    def append(self, prediction: Prediction) -> None:
-        """Take a prediction, or drop it where too many wait."""
-        if len(self._waiting) >= self._limit:
-            self._dropped += 1
+    def append(self, answered: Answered) -> None:
+        """Take predictions, or drop them where too many wait."""
+        count = len(answered.ids)
+        if self._taken - self._given + count > self._limit:
+            self._dropped += count
         else:
-            self._waiting.append(prediction)
+            self._taken += count
+            self._waiting.append(answered)
 
     @property
     def counts(self) -> dict[str, int]:
         """What became of the predictions: written, dropped, waiting."""
-        return {"written": self._written, "dropped": self._dropped, "waiting": len(self._waiting)}
+        return {"written": self._written, "dropped": self._dropped + self._lost, "waiting": self._taken - self._given}
 
     def close(self) -> None:
         """Write what waits, force it to the disk and end."""
@@ -104,32 +112,31 @@ class PredictionLog:
         self._thread.join()
 
     def _run(self) -> None:
-        encode = msgspec.json.Encoder().encode_into
-        buffer = bytearray()
+        encode = msgspec.json.Encoder().encode_lines
         ended = False
         while not ended:
             ended = self._ended.wait(self._every)
             while self._waiting:
-                self._flush(encode, buffer)
+                self._flush(encode)
             if ended or time.monotonic() - self._synced > 1:
                 self._sync()
         self._file.close()
 
-    def _flush(self, encode: Any, buffer: bytearray) -> None:
-        """Write up to a thousand waiting predictions in one call."""
-        count = min(len(self._waiting), 1000)
-        buffer.clear()
+    def _flush(self, encode: Callable[[Any], bytes]) -> None:
+        """Write some hundred waiting predictions in one call."""
+        lines: list[dict[str, Any]] = []
+        while self._waiting and len(lines) < _AT_ONCE:
+            lines += _lines(self._waiting.popleft())
+        count = len(lines)
         try:
-            for _ in range(count):
-                encode(_line(self._waiting.popleft()), buffer, len(buffer))
-                buffer += b"\n"
-            self._write(buffer)
+            self._write(encode(lines))
             self._written += count
-        except OSError as error:
-            self._dropped += count
+        except Exception as error:  # whatever it is, what comes after is written
+            self._lost += count
             _logger.error("the prediction log cannot be written: %s", error)
+        self._given += count
 
-    def _write(self, lines: bytearray) -> None:
+    def _write(self, lines: bytes) -> None:
         begun = self._file.tell()
         if begun >= self._segment_bytes:
             self._sync()
@@ -144,8 +151,6 @@ class PredictionLog:
             self._file.truncate(begun)  # no half line stays
             self._file.seek(begun)
             raise
-        finally:
-            view.release()
 
     def _sync(self) -> None:
         self._synced = time.monotonic()
@@ -155,19 +160,17 @@ class PredictionLog:
             _logger.error("the prediction log cannot be forced to the disk: %s", error)
 
 
-def _line(prediction: Prediction) -> dict[str, Any]:
-    row = prediction.row
-    return {
-        "id": prediction.id,
-        "at": prediction.at,
-        "version": prediction.version,
-        "probability": prediction.probability,
-        "request": prediction.request,
-        "features": {
-            name: values[row] if isinstance(values, list) else values.item(row)  # type: ignore[attr-defined]
-            for name, values in prediction.columns.items()
-        },
-    }
+def _lines(answered: Answered) -> Iterator[dict[str, Any]]:
+    for row, (numbers, texts) in enumerate(zip(answered.numbers.tolist(), answered.categories.tolist(), strict=True)):
+        features = dict(zip(answered.names, numbers + [text or None for text in texts], strict=True))
+        yield {
+            "id": answered.ids[row],
+            "at": answered.at,
+            "version": answered.version,
+            "probability": answered.probabilities[row],
+            "request": answered.requests[row] if answered.requests else {},
+            "features": features,
+        }
 
 
 def _new_segment(folder: Path) -> BinaryIO:

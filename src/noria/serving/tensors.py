@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from noria.serving.answer import Refusal
 from noria.serving.fleet import Loaded
@@ -13,6 +15,7 @@ from noria.serving.fleet import Loaded
 MOST_ROWS = 1000
 _LONGEST_ID = 128
 _NUMBERS = frozenset(("FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"))
+_NESTED = re.compile(rb"\s*\[\s*\[")
 _MATRICES = frozenset(("numbers", "categories"))
 
 
@@ -60,10 +63,14 @@ class Inferred(msgspec.Struct):
     outputs: list[Probability]
 
 
+# Checked while it is decoded: what is beyond would be infinite as float32, and JSON has no infinity.
+_MOST = float(np.finfo(np.float32).max)
+_Number = Annotated[float, msgspec.Meta(ge=-_MOST, le=_MOST)] | None
+
 _decode = msgspec.json.Decoder(Inference).decode
-_floats = msgspec.json.Decoder(list[float | None]).decode
-_texts = msgspec.json.Decoder(list[str | None]).decode
-_nested_floats = msgspec.json.Decoder(list[list[float | None]]).decode
+_flat_floats = msgspec.json.Decoder(list[_Number]).decode
+_flat_texts = msgspec.json.Decoder(list[str | None]).decode
+_nested_floats = msgspec.json.Decoder(list[list[_Number]]).decode
 _nested_texts = msgspec.json.Decoder(list[list[str | None]]).decode
 
 
@@ -89,8 +96,8 @@ def read_inference(body: bytes) -> Inference:
     return asked
 
 
-def columns_of(asked: Inference, loaded: Loaded) -> tuple[int, dict[str, Any]]:
-    """The features of a request: how many rows, and each feature by name.
+def matrices_of(asked: Inference, loaded: Loaded) -> tuple[NDArray[np.float32], NDArray[np.object_]]:
+    """The features of a request of n rows as the model's two inputs: float32 ``[n, k]``, text ``[n, m]``.
 
     Raises
     ------
@@ -100,8 +107,9 @@ def columns_of(asked: Inference, loaded: Loaded) -> tuple[int, dict[str, Any]]:
     tensors = {tensor.name: tensor for tensor in asked.inputs}
     if len(tensors) != len(asked.inputs):
         raise Refusal(400, "an input is given twice")
-    if any(tensor.parameters for tensor in asked.inputs):
-        raise Refusal(400, "this server knows no parameters")
+    for tensor in asked.inputs:
+        if tensor.parameters:
+            raise Refusal(400, "this server knows no parameters")
     if not tensors or not asked.inputs[0].shape:
         raise Refusal(400, "inputs with a shape are needed")
     rows = asked.inputs[0].shape[0]
@@ -109,59 +117,62 @@ def columns_of(asked: Inference, loaded: Loaded) -> tuple[int, dict[str, Any]]:
         raise Refusal(400, "at least one row is needed")
     if rows > MOST_ROWS:
         raise Refusal(413, f"at most {MOST_ROWS} rows at a time")
-    if tensors.keys() <= _MATRICES and not _MATRICES & {*loaded.numbers, *loaded.categories}:
-        return rows, _from_matrices(tensors, rows, loaded)
-    return rows, _from_features(tensors, rows, loaded)
+    if loaded.by_matrix and tensors.keys() <= _MATRICES:
+        return _from_matrices(tensors, rows, loaded)
+    return _from_features(tensors, rows, loaded)
 
 
-def _from_matrices(tensors: dict[str, Tensor], rows: int, loaded: Loaded) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
+def _from_matrices(
+    tensors: dict[str, Tensor], rows: int, loaded: Loaded
+) -> tuple[NDArray[np.float32], NDArray[np.object_]]:
     for name, names in (("numbers", loaded.numbers), ("categories", loaded.categories)):
         tensor = tensors.get(name)
         if tensor is None:
             if names:
                 raise Refusal(400, f"the input '{name}' is missing")
-            continue
-        if tensor.shape != [rows, len(names)]:
+        elif tensor.shape != [rows, len(names)]:
             raise Refusal(400, f"the shape of '{name}' must be [{rows}, {len(names)}]")
-        if name == "numbers":
-            columns.update(zip(names, _numbers(tensor, rows * len(names)).reshape(rows, -1).T, strict=True))
-        else:
-            values = _categories(tensor, rows * len(names))
-            columns.update((name, values[place :: len(names)]) for place, name in enumerate(names))
-    return columns
+    numbers = _numbers(tensors["numbers"], rows * len(loaded.numbers)) if loaded.numbers else np.empty(0, np.float32)
+    texts = _texts(tensors["categories"], rows * len(loaded.categories)) if loaded.categories else []
+    return numbers.reshape(rows, -1) if loaded.numbers else numbers.reshape(rows, 0), _text_matrix(texts, rows)
 
 
-def _from_features(tensors: dict[str, Tensor], rows: int, loaded: Loaded) -> dict[str, Any]:
+def _from_features(
+    tensors: dict[str, Tensor], rows: int, loaded: Loaded
+) -> tuple[NDArray[np.float32], NDArray[np.object_]]:
     for tensor in tensors.values():
         if tensor.shape not in ([rows], [rows, 1]):
             raise Refusal(400, f"the shape of '{tensor.name[:64]}' must be [{rows}]")
     if unknown := tensors.keys() - {*loaded.numbers, *loaded.categories}:
         raise Refusal(400, f"the model has no feature '{min(unknown)[:64]}'")
+    numbers = np.empty((rows, len(loaded.numbers)), np.float32)
+    categories = np.empty((rows, len(loaded.categories)), object)
     try:
-        columns: dict[str, Any] = {name: _numbers(tensors[name], rows) for name in loaded.numbers}
-        columns.update((name, _categories(tensors[name], rows)) for name in loaded.categories)
+        for place, name in enumerate(loaded.numbers):
+            numbers[:, place] = _numbers(tensors[name], rows)
+        for place, name in enumerate(loaded.categories):
+            categories[:, place] = _texts(tensors[name], rows)
     except KeyError as error:
         raise Refusal(400, f"the input {error} is missing") from None
-    return columns
+    return numbers, categories
 
 
-def _numbers(tensor: Tensor, count: int) -> Any:
+def _numbers(tensor: Tensor, count: int) -> NDArray[np.float32]:
     """A tensor's values as float32 ``[count]``; null is NaN, because JSON has none."""
     if tensor.datatype not in _NUMBERS:
         raise Refusal(400, f"the datatype of '{tensor.name[:64]}' must be FP32 or another number")
-    values = np.array(_values(tensor, count, _floats, _nested_floats), np.float64)
-    with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32)
-    if np.isinf(narrow).any():
-        raise Refusal(400, f"a number of '{tensor.name[:64]}' is too large for FP32")
-    return narrow
+    return np.array(_values(tensor, count, _flat_floats, _nested_floats), np.float32)
 
 
-def _categories(tensor: Tensor, count: int) -> list[str | None]:
+def _texts(tensor: Tensor, count: int) -> list[str]:
+    """A tensor's values as text; null is the empty text."""
     if tensor.datatype != "BYTES":
         raise Refusal(400, f"the datatype of '{tensor.name[:64]}' must be BYTES")
-    return _values(tensor, count, _texts, _nested_texts)
+    return [value or "" for value in _values(tensor, count, _flat_texts, _nested_texts)]
+
+
+def _text_matrix(values: list[str], rows: int) -> NDArray[np.object_]:
+    return np.array(values, object).reshape(rows, len(values) // rows)
 
 
 def _values(tensor: Tensor, count: int, flat: Any, nested: Any) -> list[Any]:
@@ -169,6 +180,8 @@ def _values(tensor: Tensor, count: int, flat: Any, nested: Any) -> list[Any]:
         try:
             values: list[Any] = flat(tensor.data)
         except msgspec.ValidationError:
+            if not _NESTED.match(tensor.data):
+                raise
             values = [value for row in nested(tensor.data) for value in row]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, f"the data of '{tensor.name[:64]}': {_short(error)}") from None
