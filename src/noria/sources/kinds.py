@@ -1,6 +1,6 @@
 """The kinds of what stands in texts: a column is of a kind when every value in it is, otherwise it stays text.
 
-So ``00501`` stays a text (as a number it would lose its zeros), and so does a column with a number that does not fit.
+So ``00501`` and ``+49123`` stay texts, as numbers they would lose letters, and so does a number that does not fit.
 Casts are those of row expressions, so a source and a contract read a value alike.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _WHOLE = r"^-?(?:0|[1-9][0-9]*)$"
-_NUMBER = r"^[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_NUMBER = r"^-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _NOT_FINITE = r"^(?i:nan|[+-]?inf(?:inity)?)$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:$|[ T][0-9]{2}:[0-9]{2})"
