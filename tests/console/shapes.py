@@ -114,7 +114,7 @@ class Shape:
             "kept": 1000 * (n + 1) - 7,
             "quarantined": 7,
             "null_event_time": 9 * n,
-            "reasons": {},
+            "reasons": {text("rule 1"): 4, text("c is no int"): 3},
             "verdicts": verdicts,
             "schema": {text("c"): "int"},
             "key": [text("c")],
@@ -235,7 +235,7 @@ class Shape:
         }
 
     def _gated(self) -> dict[str, Any]:
-        passed, waiting = self.gates in ("promoted", "none"), self.gates == "waiting"
+        passed, waiting = self.gates == "promoted", self.gates == "waiting"
         findings = (
             []
             if self.gates == "none"
@@ -256,7 +256,8 @@ class Shape:
                 },
             ]
         )
-        return {"version": "ab" * 6, "promoted": passed, "waiting": waiting, "findings": findings}
+        said = {"version": "ab" * 6, "promoted": passed, "waiting": waiting, "because": self.text("as the gates say")}
+        return {**said, "findings": findings}
 
     def _lived(self) -> dict[str, Any]:
         if self.rehearsal == "skipped":
@@ -310,6 +311,8 @@ class Shape:
                 {
                     "monitor": ("Drift", "Performance")[n % 2],
                     "at": f"2013-12-{1 + n:02d}T06:00:00+00:00",
+                    "until": f"2013-12-{3 + n:02d}T06:00:00+00:00",
+                    "checks": 3,
                     "action": ("alarm", "retrain")[n % 2],
                     "text": self.text("3 of 11 features moved away"),
                     "facts": {},

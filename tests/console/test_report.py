@@ -160,7 +160,7 @@ def test_what_is_missing_is_said(shape, report):
         "declares no rehearsal",
         "has no rules",
         "names no slices",
-        "declares no gates",
+        "The project declares no gates",
         "has no tags",
         "Requests served – not rehearsed",
         "no importance to show",
@@ -168,7 +168,7 @@ def test_what_is_missing_is_said(shape, report):
         assert said in bare.text
     skipped = report(shape(rehearsal="skipped", gates="refused"), folder="s").page
     assert "The rehearsal was not played: no version passed its gates" in skipped.text
-    assert "was refused by 1 gate and takes no requests" in skipped.text
+    assert "takes no requests: as the gates say." in skipped.text
     assert "Requests served – rehearsal not played" in skipped.text
     quiet = report(shape(rehearsal="quiet"), folder="q").page
     assert "No alarm asked for a retraining" in quiet.text

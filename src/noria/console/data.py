@@ -94,6 +94,9 @@ def _table(name: str, table: Mapping[str, Any], source: Source | None) -> dict[s
         notes.append(
             f"{many(table['null_event_time'], 'row')} without that time: kept and counted, never seen by a feature."
         )
+    if table["reasons"]:
+        apart = "; ".join(f"{reason} ({count(rows)})" for reason, rows in _most(table["reasons"]))
+        notes.append(f"Set aside for: {apart}.")
     return {
         "name": name,
         "note": " ".join(notes),
@@ -110,6 +113,10 @@ def _table(name: str, table: Mapping[str, Any], source: Source | None) -> dict[s
             for one in table["verdicts"]
         ],
     }  # fmt: skip
+
+
+def _most(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def _kind(one: Mapping[str, Any]) -> str:

@@ -234,17 +234,13 @@ def _whisker(part: Mapping[str, Any], frame: tuple[float, float]) -> str:
 def gates(facts: Facts) -> dict[str, Any]:
     """What each gate found, with its evidence."""
     said, version = facts["gates"], facts["package"]["version"]
-    failed = [finding["gate"] for finding in said["findings"] if not finding["passed"]]
-    word = verdict(facts)
     texts = {
-        "promoted": f"Version {version} passed every gate and takes requests.",
-        "waiting": f"Version {version} waits for a person's decision; until then it takes no requests.",
-        "refused": f"Version {version} was refused by {many(len(failed), 'gate')} and takes no requests.",
+        "promoted": f"Version {version} takes requests: {said['because']}.",
+        "waiting": f"Version {version} waits for a person's decision and takes no requests yet: {said['because']}.",
+        "refused": f"Version {version} takes no requests: {said['because']}.",
     }
-    if not said["findings"]:
-        texts["promoted"] = f"The project declares no gates, so that version {version} was promoted without evidence."
     return {
-        "text": texts[word],
+        "text": texts[verdict(facts)],
         "rows": [
             {
                 "name": finding["gate"],

@@ -57,7 +57,14 @@ def rehearsal(lived: Mapping[str, Any]) -> dict[str, Any]:
         "facts": list(_facts(lived, money)),
         "alarms": _alarms(lived["alarms"]),
         "every_alarm": [
-            {"at": minute(one["at"]), "monitor": one["monitor"], "action": _action(one["action"]), "text": one["text"]}
+            {
+                "at": minute(one["at"]),
+                "until": minute(one["until"]),
+                "checks": count(one["checks"]),
+                "monitor": one["monitor"],
+                "action": _action(one["action"]),
+                "text": one["text"],
+            }
             for one in lived["alarms"]
         ],
         "retrainings": [_retraining(one, money) for one in lived["retrainings"]],
@@ -105,7 +112,7 @@ def _verdict(lived: Mapping[str, Any]) -> str:
 
 
 def _chart(lived: Mapping[str, Any]) -> str:
-    """Scores by day, both lives; retrainings as lines, days with alarms as triangles."""
+    """Scores by day, both lives; retrainings as lines, beginnings of alarms as triangles."""
     series = [
         charts.Series(name, [(_ordinal(one["day"]) + 0.5, one[field], f"{day(one['day'])}, {name}: {score(one[field])}")
                              for one in lived["days"]], colour=colour, dashed=colour == 2)
@@ -203,7 +210,7 @@ def _action(action: str) -> str:
 
 
 def _alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """By monitor: how often, first and last."""
+    """By monitor: how many, from when until when, and what the last one saw."""
     by_monitor: dict[str, list[Mapping[str, Any]]] = {}
     for one in alarms:
         by_monitor.setdefault(one["monitor"], []).append(one)
@@ -212,7 +219,7 @@ def _alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "monitor": name,
             "count": count(len(raised)),
             "first": minute(raised[0]["at"]),
-            "last": minute(raised[-1]["at"]),
+            "last": minute(max(one["until"] for one in raised)),
             "text": raised[-1]["text"],
         }
         for name, raised in sorted(by_monitor.items(), key=lambda pair: (-len(pair[1]), pair[0]))
