@@ -42,8 +42,9 @@ def steps(
     Notes
     -----
     The outcome's facts: ``version``, ``promoted``, ``waiting`` (only a person's decision is missing), ``because`` (one
-    sentence), ``findings``: a list of ``{"gate", "parameters", "passed", "text", "facts"}`` in the order declared; where
-    it was promoted also ``weights``, and the output ``routes``. Without a gate there is no evidence: nothing is promoted.
+    sentence), ``findings``: a list of ``{"gate", "parameters", "passed", "text", "facts"}`` in the order declared;
+    where it was promoted also ``weights``, and the output ``routes``. Without a gate there is no evidence, and nothing
+    is promoted.
     """
     for gate in project.gates:
         if not isinstance(gate, Check):
@@ -85,10 +86,10 @@ def _gates(ctx: StepContext, project: Project, promote: Literal["all", "canary"]
         "findings": [_body(gate, finding) for gate, finding in zip(gates, findings, strict=True)],
     }
     if not facts["promoted"]:
-        return Outcome({}, {**facts, "events": list(_events(project, facts, []))})
+        return Outcome({}, facts, tuple(_events(project, facts, [])))
     facts["weights"], retired = _promote(ctx, project, version, promote)
     routes = ctx.reference(ctx.workspace.serving / project.endpoint.name / "routes.json")
-    return Outcome({"routes": routes}, {**facts, "events": list(_events(project, facts, retired))})
+    return Outcome({"routes": routes}, facts, tuple(_events(project, facts, retired)))
 
 
 def _because(gates: list[Check], findings: list[Finding]) -> str:
