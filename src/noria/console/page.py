@@ -98,7 +98,7 @@ def tiles(project: Project, facts: Facts, record: Record) -> Iterator[dict[str, 
     words = {
         "promoted": "promoted: takes requests",
         "waiting": "waits for a decision",
-        "refused": "refused by its gates",
+        "refused": "takes no requests",
     }
     yield _tile("Version", packaged["version"], words[verdict(facts)])
     yield from _lived(project, facts.get("rehearse"))
