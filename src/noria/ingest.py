@@ -225,12 +225,11 @@ def _committed(
         "key": list(source.contract.key),
         "bytes": checked.kept.estimated_size(),
         "made_of": _made_of(source, digest),
-        "events": [
-            {"kind": "contract.checked", "subject": outputs["table"], "body": {"verdicts": verdicts}},
-            {"kind": "table.written", "subject": outputs["table"], "body": counts},
-            *({**event, "subject": outputs["table"]} for event in events),
-        ],
-    })  # fmt: skip
+    }, (
+        {"kind": "contract.checked", "subject": outputs["table"], "body": {"verdicts": verdicts}},
+        {"kind": "table.written", "subject": outputs["table"], "body": counts},
+        *({**event, "subject": outputs["table"]} for event in events),
+    ))  # fmt: skip
 
 
 def _reasons(quarantined: pl.DataFrame) -> dict[str, int]:

@@ -243,7 +243,7 @@ class _Execution:
         assert isinstance(outcome, Outcome)
         assert meters is not None
         price = self.prices.price(meters)
-        self.outcomes[name] = _without_events(outcome)
+        self.outcomes[name] = replace(outcome, events=())
         pending = self._pending(planned, outcome, meters, price)
         path = self.workspace.root / "pending" / f"{self.run}-{name.replace(':', '-')}.json"
         write_atomically(path, canonical(pending))
@@ -268,14 +268,14 @@ class _Execution:
             "cost": price,
             "currency": self.prices.currency,
             "tags": {**self.plan.project.tags, **step.tags},
-            "outcome": asdict(_without_events(outcome)),
+            "outcome": {"outputs": dict(outcome.outputs), "facts": dict(outcome.facts)},
         }
         return {
             "after": _newest(self.ledger),
             "run": self.run,
             "step": step.name,
             "inputs": inputs,
-            "events": outcome.facts.get("events", []),
+            "events": list(outcome.events),
             "body": body,
         }
 
@@ -347,10 +347,6 @@ def _newest(ledger: Ledger) -> int:
     for event in ledger.events(newest_first=True):
         return event.seq
     return 0
-
-
-def _without_events(outcome: Outcome) -> Outcome:
-    return replace(outcome, facts={name: fact for name, fact in outcome.facts.items() if name != "events"})
 
 
 def _work(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from noria.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step leaves: references to what it made, and facts about it; stored in the ledger as JSON.
+    """What a step leaves: references to what it made, and facts about it; kept in the ledger as JSON.
 
     Attributes
     ----------
@@ -27,10 +27,14 @@ class Outcome:
         A name to a reference: ``table:flights@3``, ``file:<path in the workspace>``, ``model:late@<digest>``.
     facts : mapping
         Plain JSON: counts, scores, names. What later steps, the summary and the report read.
+    events : sequence of mappings
+        What else the ledger shall be told, once, when the step has ended: ``{"kind", "subject", "inputs", "outputs",
+        "body"}`` each. Not part of what later steps read.
     """
 
     outputs: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    events: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

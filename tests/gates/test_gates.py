@@ -201,7 +201,7 @@ def run_gates(workspace, *gates, promote="all", **facts):
 
 
 def kinds(outcome):
-    return [event["kind"] for event in outcome.facts["events"]]
+    return [event["kind"] for event in outcome.events]
 
 
 def test_all_gates_are_asked_and_one_that_fails_refuses(workspace):
@@ -240,7 +240,7 @@ def test_one_gate_that_fails_is_enough_and_the_live_version_stays(workspace, bad
     outcome = run_gates(workspace, *GATES, **BAD[bad])
     assert dict(read_routes(workspace.serving / "late").weights) == {"old": 1.0}
     assert [finding["gate"] for finding in outcome.facts["findings"] if not finding["passed"]] == [bad]
-    assert outcome.facts["events"][-1]["body"]["failed"] == [bad]
+    assert outcome.events[-1]["body"]["failed"] == [bad]
     assert bad in outcome.facts["because"]
 
 
@@ -248,14 +248,14 @@ def test_every_event_says_which_version_of_which_endpoint(workspace):
     from noria.serving import Routes, write_routes
 
     write_routes(workspace.serving / "late", Routes({"old": 1.0}))
-    events = run_gates(workspace, *GATES).facts["events"]
+    events = run_gates(workspace, *GATES).events
     *gates, promoted, retired = events
     assert [event["kind"] for event in gates] == ["gate.passed"] * len(GATES)
     for event in (*gates, promoted):
         assert (event["body"]["endpoint"], event["body"]["version"]) == ("late", VERSION)
     assert promoted["subject"] == f"model:late@{VERSION}"
     assert (retired["subject"], retired["body"]["version"]) == ("model:late@old", "old")
-    refused = run_gates(workspace, *GATES, **BAD["BeatsBaseline"]).facts["events"][-1]
+    refused = run_gates(workspace, *GATES, **BAD["BeatsBaseline"]).events[-1]
     assert (refused["kind"], refused["body"]["version"], refused["body"]["endpoint"]) == (
         "version.refused", VERSION, "late",
     )  # fmt: skip
@@ -265,7 +265,7 @@ def test_the_ledger_keeps_the_evidence_and_lineage_finds_it(workspace, ledger):
     from noria.ledger.lineage import why
 
     ledger.append("version.packaged", f"model:late@{VERSION}", body={"version": VERSION, "name": "late"})
-    for event in run_gates(workspace, *GATES).facts["events"]:
+    for event in run_gates(workspace, *GATES).events:
         ledger.append(event["kind"], event["subject"], inputs=tuple(event.get("inputs", ())), body=event["body"])
     found = why(ledger, "late")
     assert found.version == VERSION

@@ -74,7 +74,7 @@ def test_the_version_is_in_the_registry_with_its_card(registered, workspace):
     assert version.source == (workspace.packages / outcomes["package"].facts["digest"]).as_uri()
     assert version.description.startswith("# late: LightGBM")
     assert client.get_registered_model("late").latest_versions
-    [event] = facts["events"]
+    [event] = outcomes["register"].events
     assert event["kind"] == "version.registered"
     assert event["subject"] == f"model:late@{facts['version']}"
 

@@ -73,7 +73,7 @@ def test_a_package_holds_what_made_it(made, workspace):
                                  if path.name not in ("manifest.json", "manifest.sig"))  # fmt: skip
     assert package.training["chosen"] == outcomes["train"].facts["chosen"]
     assert package.evaluation["rows"] == outcomes["evaluate"].facts["rows"]
-    [event] = facts["events"]
+    [event] = outcomes["package"].events
     assert event["subject"] == f"model:late@{manifest.version}"
     assert sorted(path.name for path in folder.iterdir()) == [
         "baseline.onnx", "card.md", "evaluation.json", "manifest.json", "manifest.sig", "model.onnx", "training.json",

@@ -59,7 +59,7 @@ def add(context: StepContext, *, number: int, seconds: float = 0.0) -> Outcome:
         {"kind": "table.written", "subject": f"table:{context.key}@{n}", "body": {"rows": total}, "outputs": [f"x:{n}"]}
         for n in range(2)
     ]
-    return Outcome({"total": context.reference(file)}, {"total": total, "events": events})
+    return Outcome({"total": context.reference(file)}, {"total": total}, events)
 
 
 def count(context: StepContext, what: str) -> None:

@@ -83,7 +83,7 @@ def _package(ctx: StepContext, project: Project) -> Outcome:
     subject = f"model:{made.name}@{made.version}"
     event = {"kind": "version.packaged", "subject": subject, "inputs": list(made.inputs.values()),
              "outputs": [ctx.reference(folder)], "body": facts}  # fmt: skip
-    return Outcome({"package": ctx.reference(folder)}, {**facts, "events": [event]})
+    return Outcome({"package": ctx.reference(folder)}, facts, (event,))
 
 
 def _intervals(scores: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -98,4 +98,4 @@ def _register(ctx: StepContext, project: Project) -> Outcome:
         ctx.workspace.registry, project, Path(folder), ctx.inputs["train"].facts, ctx.inputs["evaluate"].facts, packaged
     )
     subject = f"model:{packaged['name']}@{packaged['version']}"
-    return Outcome({}, {**facts, "events": [{"kind": "version.registered", "subject": subject, "body": facts}]})
+    return Outcome({}, facts, ({"kind": "version.registered", "subject": subject, "body": facts},))

@@ -131,7 +131,7 @@ def _rehearse(ctx: StepContext, project: Project) -> Outcome:
     (made / "rehearsal.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     folder = ctx.publish(made)
     return Outcome(
-        {"rehearsal": ctx.reference(folder / "rehearsal.json")}, {**facts, "events": list(_events(project, facts))}
+        {"rehearsal": ctx.reference(folder / "rehearsal.json")}, facts, tuple(_events(project, facts))
     )
 
 

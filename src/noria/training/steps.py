@@ -130,7 +130,7 @@ def _evaluate(ctx: StepContext, search: Search, as_of: datetime | None) -> Outco
     subject = f"model:{model}"
     event = {"kind": "sealed.opened", "subject": subject, "inputs": [trained.outputs["model"]], "body": sealed}
     events = [] if opened else [event]
-    return Outcome({"evaluation": ctx.reference(folder / "evaluation.json")}, {**result, "events": events})
+    return Outcome({"evaluation": ctx.reference(folder / "evaluation.json")}, result, events)
 
 
 def _refuse_slices(search: Search, features: list[dict[str, Any]]) -> None:
