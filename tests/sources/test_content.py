@@ -128,7 +128,7 @@ except DataError as error:
 
 
 def test_a_line_of_a_gigabyte_costs_little(tmp_path):
-    """The file is a hole in the disk. A reader that takes it whole would need a gigabyte, and may not have that much."""
+    """The file is a hole in the disk. Who takes it whole needs a gigabyte, and may not have that much here."""
     file = tmp_path / "data.csv"
     with open(file, "wb") as stream:
         stream.write(b"a,b\n1,2\n" + b"x" * (80 << 20))

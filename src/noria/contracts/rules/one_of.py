@@ -50,9 +50,12 @@ class OneOf(RowRule):
         if len(kinds) > 1 and kinds != numbers:
             raise self.refuse("the values are of several kinds", field="values", value=", ".join(sorted(kinds)))
         self.needs(subject, self.column, *sorted(kinds | numbers if kinds & numbers else kinds))
+        values: list[object] = list(self.values)
         if subject.kinds[self.column] == "float":
-            return pl.col(self.column).is_in([float(value) for value in self.values]).not_().fill_null(False)
-        return pl.col(self.column).is_in(list(self.values)).not_().fill_null(False)
+            values = [float(value) for value in self.values]
+        elif subject.kinds[self.column] == "int":
+            values = [int(value) for value in self.values if value == int(value)]
+        return pl.col(self.column).is_in(values).not_().fill_null(False)
 
 
 def one_of(column: str, values: Iterable[bool | int | float | str], *, on_fail: OnFail = "fail") -> OneOf:

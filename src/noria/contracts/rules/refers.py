@@ -8,7 +8,7 @@ from pydantic import Field
 
 from noria.contracts.condition import RowRule, Subject
 from noria.declarations import OnFail
-from noria.expressions import polars_kinds
+from noria.expressions import dtype_of, polars_kinds
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,11 +55,12 @@ class Refers(RowRule):
             raise self.refuse(
                 f"'{self.to}' has no such column", field="key", value=key, mend="one of " + ", ".join(table.columns)
             )
-        kinds = polars_kinds(table.schema)
-        if kinds.get(key) not in (subject.kinds.get(self.column), "null"):
-            self.needs(subject, self.column, kinds[key])
-        known = pl.lit(table[key].unique()).implode()
-        return pl.col(self.column).is_in(known).not_().fill_null(False)
+        kind = polars_kinds(table.schema)[key]
+        if kind == "null" or subject.kinds[self.column] == "null":
+            return pl.col(self.column).is_not_null()
+        self.needs(subject, self.column, kind)
+        known = pl.lit(table[key].unique().cast(dtype_of(kind))).implode()
+        return pl.col(self.column).cast(dtype_of(kind)).is_in(known).not_().fill_null(False)
 
 
 def refers(column: str, *, to: str, key: str | None = None, on_fail: OnFail = "fail") -> Refers:
