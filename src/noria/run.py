@@ -314,6 +314,8 @@ def recover(workspace: Workspace, ledger: Ledger) -> None:
         _tell(ledger, pending)
         shutil.rmtree(workspace.scratch / pending["body"]["key"], ignore_errors=True)
         path.unlink()
+    for torn in (workspace.root / "pending").glob(".*"):  # killed before it was whole: its step runs again
+        torn.unlink()
     for event in ledger.events(kind="run.*", newest_first=True):
         if event.kind == "run.started":
             ledger.append("run.failed", event.subject, run=event.run, body={"error": "it was killed", "step": ""})

@@ -1,7 +1,7 @@
 """Step: a pure function with a content key, and what it is given and gives back.
 
-A room's ``steps.py`` turns declarations into steps; `noria.plan` joins and orders them; `noria.run` executes them, each in
-a process of its own, so that time, processor seconds and memory are metered exactly and a crash ends one step only.
+A room's ``steps.py`` turns declarations into steps; `noria.plan` joins and orders them; `noria.run` executes them, each
+in a process of its own, so that time, processor seconds and memory are metered exactly and a crash ends one step only.
 """
 
 from __future__ import annotations

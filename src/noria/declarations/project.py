@@ -54,7 +54,6 @@ class Project(Declaration):
     spine: Spine
     features: tuple[FeatureView, ...] = ()
     references: tuple[Source, ...] = ()
-    references: tuple[Source, ...] = ()
     search: Search
     gates: tuple[SerializeAsAny[Gate], ...] = ()
     endpoint: Endpoint
