@@ -109,7 +109,7 @@ def compile_plan(project: Project, workspace: Workspace, ledger: Ledger, extra_s
         A source cannot be read.
     """
     base = workspace.project_file.parent
-    plan = plan_steps(project, [*_declared(project, base), *extra_steps], workspace, ledger)
+    plan = plan_steps(project, [*_declared(project, base, ledger), *extra_steps], workspace, ledger)
     _check_once(plan, workspace)
     return plan
 
@@ -143,7 +143,7 @@ def in_order(steps: Iterable[Step]) -> list[Step]:
     return list(ordered.values())
 
 
-def _declared(project: Project, base: Path) -> tuple[Step, ...]:
+def _declared(project: Project, base: Path, ledger: Ledger) -> tuple[Step, ...]:
     from noria import features, gates, ingest, models, training
 
     return (
@@ -151,7 +151,7 @@ def _declared(project: Project, base: Path) -> tuple[Step, ...]:
         *features.steps(project),
         *training.steps(project),
         *models.steps(project),
-        *gates.steps(project),
+        *gates.steps(project, ledger),
     )
 
 
