@@ -1,0 +1,343 @@
+"""Ingest: no row is lost, whatever happens between the source and the lake; and replays of what was set aside."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from noria import ingest
+from noria.contracts import between, expression, matches, not_null, one_of, refers, unique
+from noria.core import DataError, DeclarationError, TransientError
+from noria.declarations import Contract, Endpoint, Project, Search, Source, Spine, TimeSplit
+from noria.lake import open_lake
+from noria.ledger import open_ledger
+from noria.plan import plan_steps
+from noria.run import execute, recover
+from noria.steps import StepContext
+from noria.workspace import Workspace
+
+SPLIT = TimeSplit(train_until="2013-01-01", validate_until="2013-02-01", test_until="2013-03-01")
+HEADER = "id,origin,n,at"
+ROWS = ["1,EWR,5,2013-01-01 05:00", "2,JFK,x,2013-01-01 06:00", "3,LGA,70,2013-01-01 07:00", "3,EWR,7,2013-01-01 08:00",
+        "4,,8,", "5,ORD,9,2013-01-02 09:00"]  # fmt: skip
+RULES = (between("n", 0, 50, on_fail="quarantine"), not_null("origin", on_fail="quarantine"))
+
+
+def project_in(folder: Path, *rules, rows=ROWS, more=(), **fields) -> Project:
+    (folder / "data.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    contract = Contract(key="id", types={"n": "int", "at": "timestamp"}, rules=rules or RULES)
+    source = Source("data", "data.csv", event_time="at", contract=contract, **fields)
+    return Project(
+        "small", spine=Spine(source, time="at", label="n"), references=more, endpoint=Endpoint("e"),
+        search=Search("binary", split=SPLIT),
+    )  # fmt: skip
+
+
+def workspace_in(folder: Path) -> Workspace:
+    root = folder / ".noria"
+    root.mkdir(exist_ok=True)
+    return Workspace(
+        root, folder / "project.py", f"sqlite:///{root}/ledger.db", f"file://{root}/lake", f"lmdb:///{root}/online",
+        f"sqlite:///{root}/mlflow.db",
+    )  # fmt: skip
+
+
+def once(project: Project, folder: Path, key: str = "k"):
+    """One ingest of the spine's source, in this process."""
+    source = project.spine.source
+    step = next(step for step in ingest.steps(project, folder) if step.name == f"ingest:{source.name}")
+    return step.function(StepContext(workspace_in(folder), key, {}))
+
+
+def table(folder: Path, reference: str) -> pl.DataFrame:
+    name, _, version = reference.removeprefix("table:").rpartition("@")
+    return open_lake(workspace_in(folder).lake).read(name, int(version)).collect()
+
+
+def test_what_is_kept_what_is_set_aside_and_what_is_said(tmp_path):
+    outcome = once(project_in(tmp_path), tmp_path)
+    kept, aside = table(tmp_path, outcome.outputs["table"]), table(tmp_path, outcome.outputs["quarantine"])
+    assert kept["_row"].to_list() == [1, 6]
+    assert dict(aside.select("_row", "_reasons").sort("_row").iter_rows()) == {
+        2: ["n is no int: x"], 3: ["n between 0 and 50"], 4: ["key (id)"], 5: ["origin is not null"],
+    }  # fmt: skip
+    facts = outcome.facts
+    assert (facts["read"], facts["kept"], facts["quarantined"]) == (6, 2, 4)
+    assert facts["reasons"] == {"key (id)": 1, "n between 0 and 50": 1, "n is no int": 1, "origin is not null": 1}
+    assert facts["schema"] == {"_row": "int", "id": "int", "origin": "string", "n": "int", "at": "timestamp"}
+    assert [event["kind"] for event in outcome.events] == ["contract.checked", "table.written"]
+
+
+def test_null_event_times_are_counted_and_kept(tmp_path):
+    facts = once(project_in(tmp_path, between("n", -100, 100)), tmp_path).facts
+    assert facts["null_event_time"] == 1
+    assert facts["kept"] == 4
+
+
+def test_derived_columns_are_typed_first_and_checked_after(tmp_path):
+    project = project_in(tmp_path, expression("big IS NOT TRUE", on_fail="quarantine"),
+                         columns={"big": "n > 50", "hour": "EXTRACT(HOUR FROM at)"})  # fmt: skip
+    outcome = once(project, tmp_path)
+    assert table(tmp_path, outcome.outputs["table"])["hour"].to_list() == [5, None, 9]
+    assert outcome.facts["reasons"]["big IS NOT TRUE"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"columns": {"n": "id + 1"}}, "the name of one that is there"),
+        ({"columns": {"_row": "id + 1"}}, "the name of one that is there"),
+        ({"columns": {"m": "idd + 1"}}, "did you mean 'id'?"),
+        ({"columns": {"gap": "at - at"}}, "interval"),
+        ({"columns": {"m": "SUM(id)"}}, "aggregate"),
+    ],
+)
+def test_a_declaration_that_does_not_fit_is_refused_at_plan_time(tmp_path, fields, said):
+    project = project_in(tmp_path, **fields)
+    with pytest.raises(DeclarationError) as caught:
+        ingest.schemas_of(project, tmp_path, {})
+    assert said in str(caught.value)
+    assert __file__ in str(caught.value.place)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (between("origin", 0, 1), "needs a column of kind float or int"),
+        (one_of("n", ["a"]), "needs a column of kind string"),
+        (matches("origin", "(?i)ewr"), "not understood by every engine"),
+        (expression("n"), "true or false"),
+        (not_null("origin", on_fail="fix", fill=1), "needs a column of kind int"),
+        (between("n", 0, 9, on_fail="fix"), "'m' is derived from it before"),
+        (between("nn", 0, 9), "is not there"),
+        (unique(["id", "orign"]), "did you mean 'origin'?"),
+        (refers("origin", to="airports", key="nme"), "no such column"),
+        (refers("n", to="airports"), "needs a column of kind string"),
+    ],
+)
+def test_a_rule_that_does_not_fit_is_refused_at_plan_time(tmp_path, rule, said):
+    (tmp_path / "airports.csv").write_text("faa,name\nEWR,Newark\n")
+    airports = Source("airports", "airports.csv", contract=Contract(key="faa"))
+    project = project_in(tmp_path, rule, columns={"m": "n + 1"}, more=[airports])
+    with pytest.raises((DeclarationError, DataError)) as caught:
+        ingest.schemas_of(project, tmp_path, {})
+    assert said in str(caught.value)
+    assert not (tmp_path / ".noria").exists()
+
+
+def test_what_is_ingested_and_unchanged_is_neither_read_nor_checked_again(tmp_path):
+    project = project_in(tmp_path)
+    known = {"data": {"id": "int", "n": "int"}}
+    (tmp_path / "data.csv").unlink()
+    assert ingest.schemas_of(project, tmp_path, known) == known
+
+
+@pytest.mark.parametrize(
+    ("rule", "contract", "said"),
+    [
+        (refers("origin", to="airport"), Contract(key="faa"), "a source that the project does not read"),
+        (refers("origin", to="data"), Contract(key="faa"), "refers to its own source"),
+        (refers("origin", to="airports"), Contract(), "no single key"),
+        (refers("origin", to="airports"), Contract(key=["faa", "name"]), "no single key"),
+    ],
+)
+def test_a_reference_that_cannot_be_followed_is_refused_at_plan_time(tmp_path, rule, contract, said):
+    (tmp_path / "airports.csv").write_text("faa,name\nEWR,Newark\n")
+    project = project_in(tmp_path, rule, more=[Source("airports", "airports.csv", contract=contract)])
+    with pytest.raises(DeclarationError, match=said) as caught:
+        ingest.steps(project, tmp_path)
+    assert __file__ in str(caught.value.place)
+
+
+def test_a_file_that_changes_while_it_is_read_is_tried_again(tmp_path):
+    project = project_in(tmp_path)
+    (step,) = ingest.steps(project, tmp_path)
+    (tmp_path / "data.csv").write_text("\n".join([HEADER, *ROWS, "9,EWR,1,"]) + "\n")
+    with pytest.raises(TransientError, match="changed while it was read"):
+        step.function(StepContext(workspace_in(tmp_path), "k", {}))
+    assert not (tmp_path / ".noria" / "lake").exists()
+
+
+@pytest.mark.parametrize("lost", [HEADER.replace(",n", ",m"), HEADER.replace("id,", "key,")])
+def test_a_column_that_is_gone_in_the_next_file_leaves_the_table_as_it_was(tmp_path, lost):
+    outcome = once(project_in(tmp_path), tmp_path)
+    project = project_in(tmp_path)
+    (tmp_path / "data.csv").write_text("\n".join([lost, *ROWS]) + "\n")
+    with pytest.raises(DataError, match="is not there") as caught:
+        once(project, tmp_path, key="later")
+    assert "source 'data'" in caught.value.message
+    assert len(open_lake(workspace_in(tmp_path).lake).versions("data")) == 1
+    assert len(table(tmp_path, outcome.outputs["table"])) == 2
+
+
+# --- runs and replays ---
+
+
+def run(project: Project, folder: Path):
+    workspace = workspace_in(folder)
+    with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
+        recover(workspace, ledger)
+        return execute(plan_steps(project, ingest.steps(project, folder), workspace, ledger), workspace, ledger)
+
+
+def replay(project: Project, folder: Path):
+    from noria.cli.quarantine import _last, replay_plan
+
+    workspace = workspace_in(folder)
+    with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
+        recover(workspace, ledger)
+        last = _last(project, ledger, "data")
+        return execute(replay_plan(project, workspace, ledger, "data", last), workspace, ledger)
+
+
+def events(folder: Path, kind: str) -> list:
+    with contextlib.closing(open_ledger(workspace_in(folder).ledger)) as ledger:
+        assert ledger.verify() == []
+        return list(ledger.events(kind=kind))
+
+
+def rows_of(folder: Path, outcome) -> tuple[list, list]:
+    names = ("table", "quarantine")
+    return tuple(
+        sorted(table(folder, outcome.outputs[name])["_row"].to_list()) if name in outcome.outputs else []
+        for name in names
+    )
+
+
+def test_a_wider_rule_lets_rows_out_once_and_a_second_replay_does_nothing(tmp_path):
+    run(project_in(tmp_path), tmp_path)
+    wider = project_in(tmp_path, between("n", 0, 100, on_fail="quarantine"))
+    result = replay(wider, tmp_path)
+    assert rows_of(tmp_path, result.outcomes["ingest:data"]) == ([1, 3, 5, 6], [2, 4])  # a wrong type stays, and a key
+    (event,) = events(tmp_path, "quarantine.replayed")
+    assert (event.body["released"], event.body["set_aside"], event.body["quarantined"]) == (2, 0, 2)
+    again = replay(wider, tmp_path)
+    assert again.executed == ()
+    assert len(events(tmp_path, "quarantine.replayed")) == 1
+    assert run(wider, tmp_path).executed == ()  # a run has nothing left to do
+
+
+def test_a_narrower_rule_sets_rows_aside_that_were_kept(tmp_path):
+    run(project_in(tmp_path), tmp_path)
+    result = replay(project_in(tmp_path, *RULES, one_of("origin", ["EWR"], on_fail="quarantine")), tmp_path)
+    assert rows_of(tmp_path, result.outcomes["ingest:data"]) == ([1], [2, 3, 4, 5, 6])
+    (event,) = events(tmp_path, "quarantine.replayed")
+    assert (event.body["released"], event.body["set_aside"]) == (0, 1)
+
+
+def test_a_rule_that_fails_leaves_all_as_it_was(tmp_path):
+    before = run(project_in(tmp_path), tmp_path).outcomes["ingest:data"]
+    with pytest.raises(DataError, match="rows break the rule"):
+        replay(project_in(tmp_path, between("n", 0, 50)), tmp_path)
+    assert rows_of(tmp_path, before) == ([1, 6], [2, 3, 4, 5])
+    assert events(tmp_path, "quarantine.replayed") == []
+
+
+def test_a_reference_that_grew_lets_rows_out(tmp_path):
+    airports = Source("airports", "airports.csv", contract=Contract(key="faa"))
+    rule = refers("origin", to="airports", on_fail="quarantine")
+    (tmp_path / "airports.csv").write_text("faa\nEWR\n")
+    project = project_in(tmp_path, rule, more=[airports])
+    assert rows_of(tmp_path, run(project, tmp_path).outcomes["ingest:data"])[0] == [1, 5]
+    (tmp_path / "airports.csv").write_text("faa\nEWR\nORD\n")
+    result = replay(project, tmp_path)
+    assert result.executed == ("ingest:airports", "ingest:data")
+    assert rows_of(tmp_path, result.outcomes["ingest:data"])[0] == [1, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda folder: project_in(folder, rows=[*ROWS, "9,EWR,1,"]), "more than the rules changed"),
+        (lambda folder: project_in(folder, columns={"m": "n + 1"}), "more than the rules changed"),
+        (lambda folder: project_in(folder, null_values="x"), "more than the rules changed"),
+    ],
+)
+def test_more_than_rules_is_left_to_a_run(tmp_path, change, said):
+    run(project_in(tmp_path), tmp_path)
+    with pytest.raises(DeclarationError, match=said) as caught:
+        replay(change(tmp_path), tmp_path)
+    assert "noria run" in str(caught.value.mend)
+
+
+def test_mended_rows_are_left_to_a_run(tmp_path):
+    run(project_in(tmp_path, between("n", 0, 50, on_fail="fix")), tmp_path)
+    with pytest.raises(DeclarationError, match="have mended rows"):
+        replay(project_in(tmp_path, between("n", 0, 100, on_fail="fix")), tmp_path)
+
+
+CHOICES = st.lists(
+    st.sampled_from([
+        *RULES, between("n", 0, 8, on_fail="quarantine"), one_of("origin", ["EWR", "LGA"], on_fail="quarantine"),
+        unique("origin", on_fail="quarantine"), expression("n > 6 OR origin = 'EWR'", on_fail="quarantine"),
+        not_null("at", on_fail="warn"),
+    ]), min_size=1, max_size=4,
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(CHOICES, CHOICES)
+def test_a_replay_leaves_what_reading_the_source_anew_would_leave(tmp_path_factory, first, then):
+    """Both under the same key, so that nothing below can tell which it was."""
+    folder, other = tmp_path_factory.mktemp("replayed"), tmp_path_factory.mktemp("anew")
+    before = once(project_in(folder, *first), folder)
+    project = project_in(folder, *then)
+    (step,) = ingest.steps(project, folder)
+    replayed = ingest.replaying(step, project.spine.source, before).function(
+        StepContext(workspace_in(folder), "two", {})
+    )
+    anew = once(project_in(other, *then), other, key="two")
+    for name in ("table", "quarantine"):
+        assert (name in replayed.outputs) == (name in anew.outputs)
+        if name in anew.outputs:
+            assert table(folder, replayed.outputs[name]).equals(table(other, anew.outputs[name]))
+    ours, theirs = ({k: v for k, v in one.facts.items() if k in ("read", "kept", "reasons", "verdicts", "schema")}
+                    for one in (replayed, anew))  # fmt: skip
+    assert ours == theirs
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import noria.lake.delta as delta
+sys.path.insert(0, {tests!r})
+import test_ingest as here
+folder, after = Path(sys.argv[1]), int(sys.argv[2])
+write = delta.DeltaLake.write
+def dying(self, *arguments, **fields):
+    global after
+    if after == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    after -= 1
+    return write(self, *arguments, **fields)
+delta.DeltaLake.write = dying
+here.once(here.project_in(folder), folder)
+"""
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_a_kill_between_the_two_writes_is_made_good(tmp_path, writes):
+    """The table is committed and its quarantine is not, or neither: the next try gives what one try gives."""
+    code = KILLED.format(tests=str(Path(__file__).parent))
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path), str(writes)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(open_lake(workspace_in(tmp_path).lake).versions("data")) == writes
+    outcome = once(project_in(tmp_path), tmp_path)
+    assert outcome.outputs == {"table": "table:data@0", "quarantine": "table:data__quarantine@0"}
+    assert rows_of(tmp_path, outcome) == ([1, 6], [2, 3, 4, 5])
+
+
+def test_who_reads_while_a_replay_is_half_done_reads_what_was(tmp_path):
+    """Readers take the versions that the ledger names, and it names both tables at once."""
+    before = run(project_in(tmp_path), tmp_path).outcomes["ingest:data"]
+    lake = open_lake(workspace_in(tmp_path).lake)
+    lake.write("data", lake.read("data").collect().head(1), step_key="half")  # the first of two writes, then a kill
+    assert rows_of(tmp_path, before) == ([1, 6], [2, 3, 4, 5])
+    result = replay(project_in(tmp_path, between("n", 0, 100, on_fail="quarantine")), tmp_path)
+    assert rows_of(tmp_path, result.outcomes["ingest:data"]) == ([1, 3, 5, 6], [2, 4])
