@@ -102,7 +102,7 @@ class Asked:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {name: value for name, value in sent.items() if value is not None}
         protocol = Protocol(body)
-        scope = SimpleNamespace(headers=sent, path=path, method=method)
+        scope = SimpleNamespace(headers=Headers(sent), path=path, method=method)
         asyncio.run(self.application.__rsgi__(scope, protocol))
         self.headers = dict(protocol.headers)
         return protocol.status, protocol.body if raw else json.loads(protocol.body)
@@ -113,6 +113,11 @@ class Asked:
         return [
             json.loads(line) for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines()
         ]
+
+
+class Headers(dict):
+    def get_all(self, name):
+        return [self[name]] if name in self else []
 
 
 class Protocol:

@@ -23,7 +23,7 @@ def opener(online: str) -> OpenFeatures:
     """
     from noria.features import open_store
 
-    opened = functools.cache(lambda: open_store(online))
+    opened = functools.cache(lambda: open_store(online, readonly=True))
 
     def open_features(manifest: Manifest) -> Features:
         from noria.declarations import restore

@@ -66,10 +66,11 @@ class Guard:
         Raises
         ------
         Refusal
-            421 another Host, 403 sent by a page of another site, 401 without a valid key.
+            421 another Host or more than one, 403 sent by a page of another site, 401 without a valid key.
         """
         get = headers.get
-        host = get("host")
+        hosts = headers.get_all("host")
+        host = hosts[0] if len(hosts) == 1 else None
         allowed = self._known.get(host)
         if not (self._judge(host) if allowed is None else allowed):
             raise Refusal(421, "this server does not answer to that host name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import signal
@@ -117,6 +118,7 @@ async def run(service: Service, clock: Clock, ready: Callable[[int], None], life
     for error in errors:
         metrics.failures["routes"] += 1
         _logger.error("served without a version that cannot be loaded: %s", error)
+    _settle()
     held, port = _hold(service.host, service.port)
     log = PredictionLog(service.folder / "log")
     try:
@@ -234,6 +236,13 @@ class _Watch:
                 again = loop.time() + _RETRY_SECONDS
             if not _whole(application.fleet):
                 again = loop.time() + _RETRY_SECONDS
+
+
+def _settle() -> None:
+    """Keep what is loaded out of garbage collections, which would stop all requests for as long as they look at it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _whole(fleet: Fleet) -> bool:
