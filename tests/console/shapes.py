@@ -340,7 +340,7 @@ class Shape:
                 ],
             },
             "cost": {"currency": "USD", "retraining": 0.00123, "serving": 0.000456, "per_thousand": 0.0000162},
-            "seconds": {"events": 12.3, "requests": 34.5, "duties": 20.1},
+            "seconds": {"start": 1.5, "events": 12.3, "requests": 34.5, "duties": 20.1, "whole": 81.2},
         }
 
     def _retraining(self, n: int) -> dict[str, Any]:

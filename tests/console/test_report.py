@@ -139,6 +139,7 @@ def test_the_figures_are_those_of_the_facts(shape, report):
         ["26,789", "20.3%"],
     ]
     assert [row[1] for row in cells(page, "Retrainings")[1:]] == ["took over", "rolled back", "refused", "no canary"]
+    assert cells(page, "What the rehearsal measured")[-1][:2] == ["Time to play it", "81.2 s"]
     assert "Latency: too slow" in cells(page, "Retrainings")[3][2]
 
 

@@ -69,7 +69,7 @@ def rehearsal(lived: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "retrainings": [_retraining(one, money) for one in lived["retrainings"]],
         "mismatches": [
-            {name: "null" if value is None else str(value) for name, value in one.items()}
+            {name: _shown(value) for name, value in one.items()}
             for one in lived["parity"]["examples"]
         ],
     }  # fmt: skip
@@ -186,12 +186,8 @@ def _facts(lived: Mapping[str, Any], money: Money) -> Iterator[tuple[str, str, s
     thousand = lived["cost"]["per_thousand"]
     per = Money(lived["cost"]["currency"], [thousand or 0.0])
     yield "A thousand predictions", per(thousand), "serving alone"
-    taken = lived["seconds"]
-    yield (
-        "Time to play it",
-        seconds(sum(taken[name] for name in sorted(taken))),
-        ", ".join(f"{name} {seconds(each)}" for name, each in sorted(taken.items())),
-    )
+    parts = ", ".join(f"{name} {seconds(each)}" for name, each in sorted(lived["seconds"].items()) if name != "whole")
+    yield "Time to play it", seconds(lived["seconds"]["whole"]), parts
 
 
 def _parity(parity: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -203,6 +199,10 @@ def _parity(parity: Mapping[str, Any]) -> tuple[str, str, str]:
     worst = sorted(parity["by_feature"].items(), key=lambda pair: (-pair[1], pair[0]))
     named = ", ".join(f"{name} {count(number)}" for name, number in worst[:3])
     return "Parity", f"{many(parity['mismatches'], 'value')} differ", f"{compared}: {named}"
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
 def _action(action: str) -> str:
