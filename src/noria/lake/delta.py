@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _STEP = "noria.step"
 _TRIES = 10
-# A step finds what it wrote in the table's history, however old: the log is never cut.
 _KEEP = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
+"""Every version stays readable: the log is never cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +68,25 @@ class DeltaLake:
         TransientError
             Other writers keep committing to the table.
         """
-        from deltalake import CommitProperties, WriterProperties, write_deltalake
+        from deltalake import DeltaTable
         from deltalake.exceptions import CommitFailedError, DeltaError
 
-        storable = _storable(frame, self.path(table))
+        path, storable = self.path(table), _storable(frame, self.path(table))
         for _ in range(_TRIES):
-            for known in self.versions(table):
-                if known.step == step_key and self._is_whole(table, known.version):
-                    return known.version
+            found = DeltaTable(path) if DeltaTable.is_deltatable(path) else None
+            known = found.transaction_version(step_key) if found is not None else None
+            if known is not None and self._is_whole(table, known):
+                return known
             try:
-                write_deltalake(
-                    self.path(table), storable, mode="overwrite", schema_mode="overwrite", configuration=_KEEP,
-                    commit_properties=CommitProperties(custom_metadata={_STEP: step_key}),
-                    writer_properties=WriterProperties(compression="ZSTD"),
-                )  # fmt: skip
+                return _commit(path, found, storable, step_key)
             except CommitFailedError:
                 continue  # another writer was first: look again at what there is
             except (DeltaError, OSError) as error:
-                if "already exists" in str(error):
+                if found is None and DeltaTable.is_deltatable(path):
                     continue  # another writer made the table just now
                 raise ResourceError(
                     "the lake cannot be written",
-                    place=self.path(table),
+                    place=path,
                     value=str(error).strip().splitlines()[0],
                     mend="free disk space?",
                 ) from None
@@ -121,11 +118,17 @@ class DeltaLake:
 
         if not DeltaTable.is_deltatable(self.path(table)):
             return []
+        while True:
+            found = DeltaTable(self.path(table))
+            entries = found.history()
+            # delta-rs counts down from the newest version: a commit in between would shift all (its issue 4488).
+            if DeltaTable(self.path(table)).version() == found.version():
+                break
         return [
             TableVersion(
                 int(entry["version"]), from_micros(int(entry.get("timestamp", 0)) * 1000), str(entry.get(_STEP, ""))
             )
-            for entry in DeltaTable(self.path(table)).history()
+            for entry in entries
         ]
 
     def tables(self) -> list[str]:
@@ -159,6 +162,31 @@ class DeltaLake:
                 value=version,
                 mend=str(error).strip().splitlines()[0],
             ) from None
+
+
+def _commit(path: str, found: DeltaTable | None, frame: pl.DataFrame, step_key: str) -> int:
+    """One commit of exactly the next version, or `CommitFailedError`.
+
+    The step key is kept as an application's transaction, which outlives checkpoints. Without retries: a writer that was
+    overtaken would keep the other's rows beside its own.
+    """
+    from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
+
+    version = 0 if found is None else found.version() + 1
+    write_deltalake(
+        path if found is None else found,
+        frame,
+        mode="error" if found is None else "overwrite",
+        schema_mode=None if found is None else "overwrite",
+        configuration=_KEEP if found is None else None,
+        commit_properties=CommitProperties(
+            custom_metadata={_STEP: step_key},
+            max_commit_retries=0,
+            app_transactions=[Transaction(step_key, version)],
+        ),
+        writer_properties=WriterProperties(compression="ZSTD"),
+    )
+    return version
 
 
 def _storable(frame: pl.DataFrame, place: str) -> pl.DataFrame:
