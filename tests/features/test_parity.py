@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.features.worlds import (
     MINUTE,
     SCHEMAS,
+    START,
     aggregates,
     asked_frame,
     event_frame,
@@ -178,6 +179,24 @@ def test_an_event_sees_nothing_of_itself_and_of_its_equals():
     rows = [{"key": "a", "part": 0, "whole": 1, "real": 1.0, "truth": True, "time": time} for time in (0, 0, 1)]
     counts = [row["v_count_5m"] for row in training_set(project, rows, [(at, "a", 0) for at in (0, 1, 2)])]
     assert counts == [0, 2, 3]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_of_events_at_one_time_the_order_of_arrival_decides(at_once):
+    project = world([nr.first("whole", windows=["1h"]), nr.last("whole", windows=["1h"])])
+    rows = [
+        {"key": "a", "part": 0, "whole": whole, "real": 0.0, "truth": True, "time": time}
+        for time, whole in ((START, 3), (START, 1), (START + 1, 4), (START + 1, 2))
+    ]
+    expected = {"v_whole_first_1h": 3.0, "v_whole_last_1h": 2.0, "part": 0.0}
+    assert training_set(project, rows, [(START + 2, "a", 0)]) == [expected]
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"lmdb://{folder}")
+        worker = StreamWorker(project, SCHEMAS, store)
+        for first in range(0, 4, at_once):
+            worker.apply([("events", as_row(row)) for row in rows[first : first + at_once]], START + 2)
+        assert answered(service_of(project, store), (START + 2, "a", 0)) == expected
+        store.close()
 
 
 def test_an_empty_window_counts_zero_and_says_nothing_else():

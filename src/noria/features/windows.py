@@ -65,7 +65,7 @@ class WindowReader:
                             values[index] = finalise(numbers[row + first : row + stop])
             if words[place] and words[place + 1] < t:
                 return self._with_waiting(value, t)
-        except (IndexError, TypeError):
+        except (IndexError, TypeError, ValueError):
             raise unreadable(self.plan) from None
         return values
 
