@@ -3,9 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.monitoring.histogram import bins, shift
+from noria.monitoring.histogram import Daily, bins, daily, size_of
+from noria.monitoring.histogram import shift as shift_of
 
 DAY = 86_400_000_000
+
+
+def shift(found, times, reference):
+    return shift_of(daily(found, times, size_of(reference)), reference)
 
 
 def normal_reference(rows=200_000, seed=0):
@@ -83,3 +88,33 @@ def test_figures_are_always_finite_and_in_range(found, counts):
 def test_an_empty_bin_is_rare_and_not_infinite():
     reference = {"values": ["a"], "counts": [10], "other": 0, "nulls": 0}
     assert np.isfinite(shift(np.array([1, 1]), spread(2), reference).psi)
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(-2, 4)), max_size=40)
+
+
+def counted(rows) -> Daily:
+    found, days = np.array(rows, np.int64).reshape(-1, 2).T
+    return daily(found, days * DAY + 5, 4)
+
+
+def same(one, two):
+    return one.days.tolist() == two.days.tolist() and one.counts.tolist() == two.counts.tolist()
+
+
+@given(ROWS, ROWS, ROWS)
+def test_counts_merge_in_any_order_to_what_the_rows_would_count_together(a, b, c):
+    whole = counted(a + b + c)
+    assert same(counted(a).merge(counted(b)).merge(counted(c)), whole)
+    assert same(counted(c).merge(counted(a).merge(counted(b))), whole)
+    assert same(whole.merge(counted([])), whole)
+    reference = {"edges": [0.0, 1.0, 2.0, 3.0], "counts": [5, 9, 2], "nulls": 1}
+    assert shift_of(counted(b).merge(counted(c)).merge(counted(a)), reference) == shift_of(whole, reference)
+
+
+def test_nothing_seen_or_nothing_to_compare_with_is_no_move():
+    reference = {"edges": [0.0, 1.0, 2.0], "counts": [5, 9], "nulls": 1}
+    empty = shift(np.empty(0, np.intp), np.empty(0, np.int64), reference)
+    assert (empty.psi, empty.p, empty.rows) == (0.0, 1.0, 0.0)
+    blank = {"edges": [0.0, 0.0], "counts": [0], "nulls": 0}
+    assert shift(np.array([0, 1, 1]), spread(3), blank).p == 1.0

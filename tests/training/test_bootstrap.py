@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from noria.training.bootstrap import DAY, compare, drawn_by
+from noria.training.bootstrap import DAY, blocks_of, compare, drawn_by, tail
 
 
 def _rows(days: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,3 +55,27 @@ def test_days_that_resemble_themselves_widen_the_interval() -> None:
     assert one_day is not None
     assert by_day.high - by_day.low > 3 * (one_day.high - one_day.low)
     assert (drawn_by(times), drawn_by(np.zeros_like(times))) == ("20 days", "1000 rows")
+
+
+def test_few_days_make_wider_intervals() -> None:
+    assert tail(2) < tail(5) < tail(7) < tail(30) < tail(1000) < 0.025
+    assert tail(1) == 0.0
+    times = np.repeat(np.arange(7), 50) * DAY
+    assert (blocks_of(times), blocks_of(times % DAY)) == (7, 350)
+    labels, guessed, long = _rows(60)
+    week = compare("roc_auc", labels[:350], guessed[:350], guessed[:350], times, draws=600, seed=0).score
+    rows = compare("roc_auc", labels[:350], guessed[:350], guessed[:350], times % DAY, draws=600, seed=0).score
+    assert week is not None
+    assert rows is not None
+    assert week.low <= week.value <= week.high
+    assert drawn_by(long) == "60 days"
+
+
+def test_the_interval_of_a_week_holds_the_truth_as_often_as_it_says() -> None:
+    held = 0
+    for seed in range(300):
+        labels, guessed, times = _rows(7, seed)
+        found = compare("roc_auc", labels, guessed, guessed, times, draws=200, seed=seed).score
+        assert found is not None
+        held += found.low <= 0.8556 <= found.high  # P(N(0.3, 0.2 sqrt 2) > 0), a little less for what was cut off
+    assert 0.92 <= held / 300 <= 0.99

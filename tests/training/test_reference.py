@@ -58,6 +58,17 @@ def test_bins_of_a_number_hold_about_as_many_rows_each() -> None:
     assert left["scores"]["counts"] == pytest.approx([500] * 10, abs=2)
 
 
+@pytest.mark.parametrize("share", [0.002, 0.02, 0.5, 0.98])
+def test_a_rare_value_beside_a_frequent_one_has_a_bin_of_its_own(share: float) -> None:
+    count = round(1000 * share)
+    rows = _rows([1.0] * count + [0.0] * (1000 - count), [-1] * 1000, ())
+    assert reference_of(rows, np.full(1000, 0.5))["features"]["x"]["counts"] == [1000 - count, count]
+    rain = np.concatenate([np.zeros(900), np.linspace(0.1, 2, 100)])  # nearly always dry
+    counts = reference_of(_rows(rain.tolist(), [-1] * 1000, ()), np.full(1000, 0.5))["features"]["x"]["counts"]
+    assert counts[0] == 900
+    assert len(counts) > 1
+
+
 def test_all_features_of_the_model_are_there(parts: tuple[Rows, Rows, Rows]) -> None:
     validate = parts[1]
     left = reference_of(validate, np.full(len(validate), 0.5))

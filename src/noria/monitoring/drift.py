@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from noria.monitoring.histogram import bins, shift
+from noria.monitoring.histogram import bins, daily, shift, size_of
 from noria.monitoring.watch import Alarm, Watch
 from noria.monitoring.window import Window
 
@@ -35,13 +35,15 @@ class Drift(Watch):
     rows: int = Field(default=500, ge=2)
 
     def check(self, window: Window) -> Alarm | None:
-        references = window.reference["features"]
+        references = self._reference(window, "features")
         names = [name for name in references if name in window.columns]
         if window.rows < self.rows or not names:
             return None
         moved = []
         for name in names:
-            found = shift(bins(window.columns[name], references[name]), window.times, references[name])
+            reference = references[name]
+            seen = daily(bins(window.columns[name], reference), window.times, size_of(reference))
+            found = shift(seen, reference)
             if found.psi >= self.psi and found.p < self.alpha / len(names):
                 moved.append({"feature": name, "psi": found.psi, "p": found.p})
         if not moved:

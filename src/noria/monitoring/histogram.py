@@ -53,8 +53,64 @@ def bins(values: NDArray[np.floating[Any]] | Sequence[str | None], reference: Ma
     return np.where(np.isnan(numbers), last, found_bins)
 
 
-def shift(found: NDArray[np.intp], times: NDArray[np.int64], reference: Mapping[str, Any]) -> Shift:
-    """Compare a window's bins with a reference.
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """How often each bin was seen on each day: all that is kept of a window's rows, and mergeable.
+
+    Attributes
+    ----------
+    days : int64 [d]
+        Days since 1970-01-01 UTC, ascending, each once.
+    counts : float64 [d, b]
+        Of each day and bin: whole numbers, so that sums are exact in any order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one, two = (daily(np.array([0, 1]), np.array([0, day]), 2) for day in (1, 86_400_000_000))
+    >>> one.merge(two).days.tolist(), one.merge(two).counts.tolist()
+    ([0, 1], [[2.0, 1.0], [0.0, 1.0]])
+    """
+
+    days: NDArray[np.int64]
+    counts: NDArray[np.float64]
+
+    def merge(self, other: Daily) -> Daily:
+        """Both together, as if their rows had been counted at once: servers count apart, whoever watches merges."""
+        import numpy as np
+
+        days, place = np.unique(np.concatenate([self.days, other.days]), return_inverse=True)
+        counts = np.zeros((len(days), self.counts.shape[1]))
+        np.add.at(counts, place, np.concatenate([self.counts, other.counts]))
+        return Daily(days, counts)
+
+
+def daily(found: NDArray[np.intp], times: NDArray[np.int64], size: int) -> Daily:
+    """Count bins by day.
+
+    Parameters
+    ----------
+    found : array of int, [N]
+        Bins, see `bins`.
+    times : array of int64, [N]
+        When each row was asked: microseconds since 1970-01-01 UTC.
+    size : int
+        How many bins there are, see `size_of`.
+    """
+    import numpy as np
+
+    days, day = np.unique(times // _DAY, return_inverse=True)
+    counts = np.bincount(day * size + found, minlength=len(days) * size)
+    return Daily(days, counts.reshape(len(days), size).astype(np.float64))
+
+
+def size_of(reference: Mapping[str, Any]) -> int:
+    """How many bins a reference has: its own, one for other values of categories, and one for null."""
+    return len(reference["counts"]) + (2 if "values" in reference else 1)
+
+
+def shift(seen: Daily, reference: Mapping[str, Any]) -> Shift:
+    """Compare what was seen with a reference.
 
     Two samples of one population have a PSI of about chi-square times (1/N + 1/M), so small windows cry wolf under a
     fixed threshold. Rows of one day resemble each other (one weather, one timetable), so M rows are worth fewer: their
@@ -63,10 +119,8 @@ def shift(found: NDArray[np.intp], times: NDArray[np.int64], reference: Mapping[
 
     Parameters
     ----------
-    found : array of int, [N]
-        Bins, see `bins`.
-    times : array of int64, [N]
-        When each row was asked: microseconds since 1970-01-01 UTC.
+    seen : Daily
+        Bins by day.
     reference : mapping
         The histogram that the bins belong to.
     """
@@ -75,27 +129,18 @@ def shift(found: NDArray[np.intp], times: NDArray[np.int64], reference: Mapping[
 
     other = [reference["other"]] if "values" in reference else []
     before = np.asarray([*reference["counts"], *other, reference["nulls"]], np.float64)
-    now = np.bincount(found, minlength=len(before)).astype(np.float64)
+    now = seen.counts.sum(axis=0)
     used = before + now > 0
     before, now = before[used], now[used]
-    if len(now) < 2:
+    if len(now) < 2 or not now.sum() or not before.sum():
         return Shift(0.0, 1.0, float(now.sum()))
     # Half a row in each bin, so that an empty one says "rare" and not "infinitely different".
     old, new = (before + 0.5) / (before + 0.5).sum(), (now + 0.5) / (now + 0.5).sum()
     psi = float(((new - old) * np.log(new / old)).sum())
-    effect, free, blocks = _design(_by_day(found, times, len(used))[:, used])
-    chi_square = psi / (1 / max(before.sum(), 1.0) + 1 / now.sum()) / effect
+    effect, free, blocks = _design(seen.counts[:, used])
+    chi_square = psi / (1 / before.sum() + 1 / now.sum()) / effect
     p = chdtrc(free, chi_square) if blocks < 2 else fdtrc(free, free * (blocks - 1), chi_square / (len(now) - 1))
     return Shift(psi, float(p), float(now.sum() / effect))
-
-
-def _by_day(found: NDArray[np.intp], times: NDArray[np.int64], size: int) -> NDArray[np.float64]:
-    """Counts [days, bins]."""
-    import numpy as np
-
-    days, day = np.unique(times // _DAY, return_inverse=True)
-    counts = np.bincount(day * size + found, minlength=len(days) * size)
-    return counts.reshape(len(days), size).astype(np.float64)
 
 
 def _design(days: NDArray[np.float64]) -> tuple[float, float, int]:

@@ -37,7 +37,7 @@ class Performance(Watch):
     def check(self, window: Window) -> Alarm | None:
         import numpy as np
 
-        known = ~np.isnan(window.labels)
+        known = ~np.isnan(window.labels) & ~np.isnan(window.scores)
         labels, scores, times = window.labels[known], window.scores[known], window.times[known]
         if len(labels) < self.rows or labels.min() == labels.max():
             return None
@@ -48,7 +48,7 @@ class Performance(Watch):
         else:
             name, found = "skill", skill(window.metric, value, labels.mean(keepdims=True))
             drawn, limit = skill(window.metric, resamples[0], shares), window.skill * (1 - self.drop)
-        low, high = interval(drawn)
+        low, high = interval(drawn, times)
         if not high < limit:
             return None
         facts = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from noria.monitoring.histogram import bins, shift
+from noria.monitoring.histogram import bins, daily, shift, size_of
 from noria.monitoring.watch import Alarm, Watch
 from noria.monitoring.window import Window
 
@@ -34,12 +34,15 @@ class PredictionDrift(Watch):
     rows: int = Field(default=500, ge=2)
 
     def check(self, window: Window) -> Alarm | None:
-        reference = {"nulls": 0, **window.reference["scores"]}
+        reference = {"nulls": 0, **self._reference(window, "scores")}
         if window.rows < self.rows:
             return None
-        found = shift(bins(window.scores, reference), window.times, reference)
+        found = shift(daily(bins(window.scores, reference), window.times, size_of(reference)), reference)
         if found.psi < self.psi or found.p >= self.alpha:
             return None
-        mean = float(window.scores.mean())
-        text = f"the answers moved away from training (PSI {found.psi:.2f}); their mean is {mean:.3f}"
+        answered = window.scores[window.scores == window.scores]
+        mean = float(answered.mean()) if len(answered) else None
+        text = f"the answers moved away from training (PSI {found.psi:.2f}); " + (
+            "there is none" if mean is None else f"their mean is {mean:.3f}"
+        )
         return self._alarm(window, text, {"rows": window.rows, "psi": found.psi, "p": found.p, "mean": mean})

@@ -136,12 +136,23 @@ def resampled(
     return np.concatenate(found, axis=1), np.concatenate(shares)
 
 
-def interval(values: Floats) -> tuple[float, float]:
-    """The middle 95% of resampled values; NaN where there are none."""
+def interval(values: Floats, times: NDArray[np.int64] | None = None) -> tuple[float, float]:
+    """The 95% interval of resampled values; NaN where there are none.
+
+    Parameters
+    ----------
+    values : array of float64, [B]
+        One a resample.
+    times : array of int64, [N], optional
+        Of the rows that were resampled: few days make it wider, see `noria.training.tail`.
+    """
     import numpy as np
+
+    from noria.training import blocks_of, tail
 
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")
-    low, high = np.quantile(values, [0.025, 0.975])
+    beyond = 0.025 if times is None else tail(blocks_of(times))
+    low, high = np.quantile(values, [beyond, 1 - beyond])
     return float(low), float(high)

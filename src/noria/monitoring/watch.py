@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from noria.core import DataError
 from noria.declarations import Monitor
 from noria.monitoring.window import Window
 
@@ -43,6 +44,17 @@ class Watch(Monitor):
     @abstractmethod
     def check(self, window: Window) -> Alarm | None:
         """Look at a window; None where all is well, or where there is too little to say."""
+
+    def _reference(self, window: Window, name: str) -> Any:
+        """A part of what training left, without which this monitor would be silent for ever."""
+        if name not in window.reference:
+            raise DataError(
+                "the version has no reference to compare with",
+                place=type(self).__name__,
+                value=name,
+                mend="train a new version: training leaves the histograms of its validation rows",
+            )
+        return window.reference[name]
 
     def _alarm(self, window: Window, text: str, facts: Mapping[str, Any]) -> Alarm:
         return Alarm(type(self).__name__, window.now, self.action, text, facts)

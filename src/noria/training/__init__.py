@@ -10,9 +10,10 @@ from noria.training.splits import Part, Parts, parts_of
 from noria.training.steps import steps
 
 if TYPE_CHECKING:
+    from noria.training.bootstrap import blocks_of, tail
     from noria.training.metrics import METRICS, score, skill
 
-_TABLE = {"METRICS": "metrics", "score": "metrics", "skill": "metrics"}
+_TABLE = {"METRICS": "metrics", "blocks_of": "bootstrap", "score": "metrics", "skill": "metrics", "tail": "bootstrap"}
 
 __all__ = [
     "METRICS",
@@ -23,10 +24,12 @@ __all__ = [
     "LogisticRegression",
     "Part",
     "Parts",
+    "blocks_of",
     "parts_of",
     "score",
     "skill",
     "steps",
+    "tail",
 ]
 
 

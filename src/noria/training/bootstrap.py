@@ -64,6 +64,32 @@ def drawn_by(times: NDArray[np.int64]) -> str:
     return f"{days} days" if days >= _FEWEST_DAYS else f"{len(times)} rows"
 
 
+def blocks_of(times: NDArray[np.int64]) -> int:
+    """How many things are drawn of these rows: days, or rows where there are too few days."""
+    days = len(np.unique(days_of(times)))
+    return days if days >= _FEWEST_DAYS else len(times)
+
+
+def tail(blocks: int) -> float:
+    """The share of draws beyond each end of a 95% interval.
+
+    Percentiles of few blocks are too narrow: 2.5% is right for many, and of 7 days it leaves out the truth three times
+    as often as it says. This is the expanded percentile interval of T. Hesterberg, "What Teachers Should Know About the
+    Bootstrap", The American Statistician 69 (2015): as much wider as Student's t is, and as the variance of a sample is
+    smaller than the population's.
+
+    Examples
+    --------
+    >>> [round(tail(blocks), 4) for blocks in (7, 30, 10**6)]
+    [0.0041, 0.0188, 0.025]
+    """
+    from scipy.special import ndtr, stdtrit
+
+    if blocks < 2:
+        return 0.0
+    return float(ndtr(np.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, 0.025)))
+
+
 def compare(
     metric: str,
     labels: NDArray[np.int8],
@@ -74,21 +100,22 @@ def compare(
     draws: int,
     seed: int,
 ) -> Draws:
-    """Score a model and the baseline on the same rows, and the difference, each with its 95% percentile interval."""
+    """Score a model and the baseline on the same rows, and the difference, each with its 95% interval."""
     own, other = [], []
     for weights in _weights(times, draws, seed):
         own.append(sign(metric) * weighted(metric, labels, probabilities, weights))
         other.append(sign(metric) * weighted(metric, labels, baseline, weights))
     mine, theirs = np.concatenate(own), np.concatenate(other)
-    return Draws(_estimate(mine), _estimate(theirs), _estimate(mine - theirs))
+    beyond = tail(blocks_of(times))
+    return Draws(_estimate(mine, beyond), _estimate(theirs, beyond), _estimate(mine - theirs, beyond))
 
 
-def _estimate(values: NDArray[np.float64]) -> Estimate | None:
+def _estimate(values: NDArray[np.float64], beyond: float) -> Estimate | None:
     """The first value with the interval of the others; draws in which the score is not defined say nothing."""
     drawn = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or not len(drawn):
         return None
-    low, high = np.quantile(drawn, (0.025, 0.975))
+    low, high = np.quantile(drawn, (beyond, 1 - beyond))
     return Estimate(float(values[0]), float(low), float(high))
 
 

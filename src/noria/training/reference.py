@@ -35,14 +35,16 @@ def reference_of(rows: Rows, probabilities: NDArray[np.float64]) -> dict[str, An
 
 
 def _numbers(values: NDArray[Any]) -> dict[str, Any]:
-    """Bins between deciles; where many values are equal there are fewer."""
-    finite = values[np.isfinite(values)].astype(np.float64)
+    """Bins between deciles; a value that is many deciles has a bin of its own, so that a rare other one shows."""
+    finite = np.sort(values[np.isfinite(values)].astype(np.float64))
     nulls = int(np.isnan(values).sum())
     if not len(finite):
         return {"edges": [0.0, 0.0], "counts": [len(values) - nulls], "nulls": nulls}
     deciles = np.quantile(finite, np.linspace(0, 1, _BINS + 1), method="inverted_cdf")
-    edges = np.unique(deciles)
-    edges = edges if len(edges) > 1 else np.repeat(edges, 2)
+    frequent = np.unique(deciles[1:][np.diff(deciles) == 0])
+    after = np.searchsorted(finite, frequent, side="right")
+    inner = np.unique([*deciles[1:-1], *finite[after[after < len(finite)]]])
+    edges = np.concatenate([finite[:1], inner[inner > finite[0]], finite[-1:]])
     found = np.searchsorted(edges[1:-1], values[~np.isnan(values)], side="right")
     counts = np.bincount(found, minlength=len(edges) - 1)
     return {"edges": edges.tolist(), "counts": counts.tolist(), "nulls": nulls}
