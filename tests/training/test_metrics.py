@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as field
 
-from noria.training.metrics import METRICS, score, skill, weighted
+from noria.training.metrics import METRICS, by_group, score, skill, weighted
 
 PEERS = {
     "average_precision": field.average_precision_score,
@@ -28,6 +28,22 @@ def test_weighted_metrics_are_those_of_the_field(metric: str, rows: list[tuple[i
     found = weighted(metric, labels.astype(np.int8), probabilities, weights[None, :].astype(np.float32))
     expected = PEERS[metric](labels, probabilities, sample_weight=weights)
     assert found[0] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+@given(rows=ROWS, counts=st.lists(st.lists(st.integers(0, 4), min_size=4, max_size=4), min_size=1, max_size=4))
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dense", [True, False])
+def test_weights_by_group_are_weights_of_their_rows(
+    metric: str, dense: bool, rows: list[tuple[int, int, int]], counts: list[list[int]]
+) -> None:
+    labels, probabilities, groups = (np.array(column) for column in zip(*rows, strict=True))
+    given = np.array(counts, np.float32)[:, : groups.max() + 1]
+    with pytest.MonkeyPatch.context() as patch, np.errstate(invalid="ignore"):
+        if not dense:
+            patch.setattr("noria.training.metrics._DENSE", 0)
+        found = by_group(metric, labels.astype(np.int8), probabilities / 10, groups)(given)
+        expected = weighted(metric, labels.astype(np.int8), probabilities / 10, given[:, groups])
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
 
 
 def test_scores_are_better_when_higher() -> None:

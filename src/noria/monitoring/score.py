@@ -118,21 +118,26 @@ def resampled(
     """
     import numpy as np
 
+    from noria.training import by_group
+
     rng = np.random.default_rng(seed)
     days, group = np.unique(times // _DAY, return_inverse=True)
     if len(days) < _FEWEST_DAYS:
         days, group = np.arange(len(times)), np.arange(len(times))
     size = len(days)
+    answers = labels.astype(np.int8)
+    direction = -1 if metric == "log_loss" else 1
+    metrics = [by_group(metric, answers, one, group) for one in scores]
+    rows, positives = np.bincount(group), np.bincount(group, weights=labels)
     chunk = max(1, _CELLS // max(len(labels), 1))
     found: list[Floats] = []
     shares: list[Floats] = []
     for start in range(0, resamples, chunk):
         count = min(chunk, resamples - start)
         drawn = rng.integers(0, size, (count, size)) + np.arange(count)[:, None] * size
-        counts = np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size)
-        weights = counts.astype(np.float64)[:, group]
-        found.append(np.stack([score(metric, labels, one, weights) for one in scores]))
-        shares.append(weights @ labels / weights.sum(axis=1))
+        counts = np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size).astype(np.float32)
+        found.append(np.stack([direction * one(counts) for one in metrics]))
+        shares.append((counts @ positives) / (counts @ rows))
     return np.concatenate(found, axis=1), np.concatenate(shares)
 
 

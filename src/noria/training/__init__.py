@@ -11,9 +11,16 @@ from noria.training.steps import steps
 
 if TYPE_CHECKING:
     from noria.training.bootstrap import blocks_of, tail
-    from noria.training.metrics import METRICS, score, skill
+    from noria.training.metrics import METRICS, by_group, score, skill
 
-_TABLE = {"METRICS": "metrics", "blocks_of": "bootstrap", "score": "metrics", "skill": "metrics", "tail": "bootstrap"}
+_TABLE = {
+    "METRICS": "metrics",
+    "blocks_of": "bootstrap",
+    "by_group": "metrics",
+    "score": "metrics",
+    "skill": "metrics",
+    "tail": "bootstrap",
+}
 
 __all__ = [
     "METRICS",
@@ -25,6 +32,7 @@ __all__ = [
     "Part",
     "Parts",
     "blocks_of",
+    "by_group",
     "parts_of",
     "score",
     "skill",

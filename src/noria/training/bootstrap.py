@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noria.training.metrics import sign, weighted
+from noria.training.metrics import by_group, sign
 
 DAY = 86_400_000_000
 _FEWEST_DAYS = 5
@@ -101,11 +101,10 @@ def compare(
     seed: int,
 ) -> Draws:
     """Score a model and the baseline on the same rows, and the difference, each with its 95% interval."""
-    own, other = [], []
-    for weights in _weights(times, draws, seed):
-        own.append(sign(metric) * weighted(metric, labels, probabilities, weights))
-        other.append(sign(metric) * weighted(metric, labels, baseline, weights))
-    mine, theirs = np.concatenate(own), np.concatenate(other)
+    groups = _groups(times)
+    model, other = (by_group(metric, labels, guessed, groups) for guessed in (probabilities, baseline))
+    scores = [(model(counts), other(counts)) for counts in _counts(groups, draws, seed)]
+    mine, theirs = (sign(metric) * np.concatenate(part) for part in zip(*scores, strict=True))
     beyond = tail(blocks_of(times))
     return Draws(_estimate(mine, beyond), _estimate(theirs, beyond), _estimate(mine - theirs, beyond))
 
@@ -119,18 +118,20 @@ def _estimate(values: NDArray[np.float64], beyond: float) -> Estimate | None:
     return Estimate(float(values[0]), float(low), float(high))
 
 
-def _weights(times: NDArray[np.int64], draws: int, seed: int) -> Iterator[NDArray[np.float32]]:
-    """How often each row counts: first once each, then `draws` times as drawn, in batches of bounded size."""
-    rows = len(times)
-    yield np.ones((1, rows), np.float32)
+def _groups(times: NDArray[np.int64]) -> NDArray[np.intp]:
+    """What each row is drawn with, from 0: its day, or itself."""
     days, groups = np.unique(days_of(times), return_inverse=True)
-    if len(days) < _FEWEST_DAYS:
-        days, groups = np.arange(rows), np.arange(rows)
+    return groups if len(days) >= _FEWEST_DAYS else np.arange(len(times))
+
+
+def _counts(groups: NDArray[np.intp], draws: int, seed: int) -> Iterator[NDArray[np.float32]]:
+    """How often each group counts: first once each, then `draws` times as drawn, in batches of bounded size."""
+    size = int(groups.max()) + 1
+    yield np.ones((1, size), np.float32)
     random = np.random.default_rng(seed)
-    batch = max(1, _CELLS // rows)
+    batch = max(1, _CELLS // len(groups))
     for start in range(0, draws, batch):
-        counts = [
-            np.bincount(random.integers(len(days), size=len(days)), minlength=len(days))
-            for _ in range(min(batch, draws - start))
+        drawn = [
+            np.bincount(random.integers(size, size=size), minlength=size) for _ in range(min(batch, draws - start))
         ]
-        yield np.array(counts, np.float32)[:, groups]
+        yield np.array(drawn, np.float32)

@@ -1,11 +1,13 @@
 """Metrics: scores of probabilities, of one weighting of the rows or of many at once.
 
 A bootstrap is nothing but many weightings of the same rows, so every metric takes weights ``[b, n]`` and sorts once.
+Where whole groups of rows are drawn, all that depends on the rows is summed up by group once, see `by_group`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ METRICS = ("average_precision", "roc_auc", "log_loss", "brier")
 
 _LOWER_IS_BETTER = ("log_loss", "brier")
 _LEAST = 1e-7
+_DENSE = 1 << 23  # cells of groups times rows up to which sums by group are kept: 32 MiB
+
+Weighting = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 
 
 def sign(metric: str) -> int:
@@ -81,6 +86,78 @@ def _area_of_ranks(positives: NDArray[np.float64], negatives: NDArray[np.float64
     steps = np.diff(positives, axis=1, prepend=0.0)
     below = negatives[:, -1:] - negatives + np.diff(negatives, axis=1, prepend=0.0) / 2
     return np.asarray((steps * below).sum(axis=1) / (positives[:, -1] * negatives[:, -1]), np.float64)
+
+
+def by_group(
+    metric: str, labels: NDArray[np.int8], probabilities: NDArray[np.float64], groups: NDArray[np.intp]
+) -> Weighting:
+    """A metric in its own direction, as a function of how often each group of rows counts.
+
+    The same as `weighted` with the weights of each row's group, but what is done for each weighting is a product with a
+    matrix of sums by group.
+
+    Parameters
+    ----------
+    labels : int8 [n]
+    probabilities : float64 [n]
+    groups : int [n]
+        The group of each row, from 0.
+
+    Returns
+    -------
+    callable
+        From whole numbers, float32 ``[b, groups]``, to float64 ``[b]``.
+
+    Examples
+    --------
+    >>> labels, probabilities = np.array([0, 1, 1], np.int8), np.array([0.7, 0.8, 0.6])
+    >>> by_group("roc_auc", labels, probabilities, np.array([0, 0, 1]))(np.array([[1, 1], [1, 3]], np.float32))
+    array([0.5 , 0.25])
+    """
+    size = int(groups.max()) + 1
+    sizes = np.bincount(groups, minlength=size)
+    if metric in _LOWER_IS_BETTER:
+        losses = np.bincount(groups, weights=_losses(metric, labels, probabilities), minlength=size)
+        return lambda counts: np.asarray((counts @ losses) / (counts @ sizes), np.float64)
+    if size * len(labels) > _DENSE:
+        return lambda counts: weighted(metric, labels, probabilities, counts[:, groups])
+    order = np.argsort(-probabilities, kind="stable")
+    ranked = probabilities[order]
+    step = np.cumsum(np.append(False, ranked[1:] != ranked[:-1]))
+    steps = int(step[-1]) + 1
+    place = groups[order] * steps + step
+    rows = np.bincount(place, minlength=size * steps).reshape(size, steps).astype(np.float64)
+    positives = np.bincount(place, weights=labels[order], minlength=size * steps).reshape(size, steps)
+    if metric == "average_precision":
+        return _precision_by_group(positives, rows)
+    return _ranks_by_group(positives, rows - positives)
+
+
+def _precision_by_group(positives: NDArray[np.float64], rows: NDArray[np.float64]) -> Weighting:
+    kept = positives.any(axis=0)  # a step without a positive adds nothing to the area
+    hits, seen = (np.cumsum(part, axis=1)[:, kept].astype(np.float32) for part in (positives, rows))
+
+    def area(counts: NDArray[np.float32]) -> NDArray[np.float64]:
+        if not kept.any():
+            return np.full(len(counts), np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return _area_of_precision((counts @ hits).astype(np.float64), (counts @ seen).astype(np.float64))
+
+    return area
+
+
+def _ranks_by_group(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> Weighting:
+    right = negatives.sum(axis=1, keepdims=True) - np.cumsum(negatives, axis=1) + negatives / 2
+    pairs = positives @ right.T  # of a positive of one group above a negative of another
+    all_positives, all_negatives = positives.sum(axis=1), negatives.sum(axis=1)
+
+    def area(counts: NDArray[np.float32]) -> NDArray[np.float64]:
+        times = counts.astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            above = ((times @ pairs) * times).sum(axis=1)
+            return np.asarray(above / ((times @ all_positives) * (times @ all_negatives)), np.float64)
+
+    return area
 
 
 def skill(metric: str, score: float, rate: float) -> float:
