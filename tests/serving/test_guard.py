@@ -95,19 +95,6 @@ def test_a_body_is_bounded_said_or_not(ask):
     assert ask("POST", "/v1/late", content_encoding="gzip")[0] == 415
 
 
-def test_a_slow_body_is_a_408(ask, monkeypatch):
-    monkeypatch.setattr("noria.serving.application.BODY_SECONDS", 0.01)
-
-    async def slowly(self):
-        await asyncio.sleep(5)
-
-    monkeypatch.setattr(f"{type(ask).__module__}.Protocol.__call__", slowly, raising=False)
-    import sys
-
-    monkeypatch.setattr(sys.modules[type(ask).__module__].Protocol, "__call__", slowly)
-    assert ask("POST", "/v1/late", b"{}")[0] == 408
-
-
 def test_a_revoked_key_is_refused_and_the_last_one_leaves_the_server_closed(asked_with, version, workspace):
     path = workspace.keys / "api-keys.json"
     keys = ApiKeys(path)

@@ -51,6 +51,7 @@ class Application:
         self.draining = False
         self.metrics = metrics
         self._name, self._guard, self._log, self._clock = name, guard, log, clock
+        self._reading: dict[asyncio.Task[Any] | None, float] = {}
         self._ids = map(f"{secrets.token_hex(6)}-{{:x}}".format, itertools.count(1))
         model = f"/v2/models/{name}"
         self._versions = f"{model}/versions/"
@@ -74,12 +75,13 @@ class Application:
         request = next(self._ids)
         route = "none"
         try:
-            self._guard.check(scope.headers)
+            headers, method = scope.headers, scope.method
+            self._guard.check(headers)
             route, methods, version = self._find(scope.path)
-            handler = methods.get(scope.method)
+            handler = methods.get(method)
             if handler is None:
                 raise Refusal(405, "this path does not know that method", ("allow", ", ".join(methods)))
-            body = await _read_body(scope.headers, protocol) if scope.method == "POST" else b""
+            body = await self._read(headers, protocol) if method == "POST" else b""
             answer = handler(body, version, request)
         except Refusal as refusal:
             answer = refused(refusal, request)
@@ -89,6 +91,32 @@ class Application:
             answer = refused(Refusal(500, "the server failed; its log says why under this id"), request)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
         self.metrics.count(route, answer.status, time.perf_counter() - began)
+
+    async def _read(self, headers: Any, protocol: Any) -> bytes:
+        """The body of a request that says that it is JSON, up to a size and within a time."""
+        chunked = _refuse_head(headers)
+        task = asyncio.current_task()
+        self._reading[task] = time.monotonic()
+        try:
+            return await _read_chunks(protocol) if chunked else await protocol()
+        except asyncio.CancelledError:
+            if task is None or task in self._reading:
+                raise
+            task.uncancel()
+            raise Refusal(408, f"the body took longer than {BODY_SECONDS:g} s", ("connection", "close")) from None
+        finally:
+            self._reading.pop(task, None)
+
+    def give_up_slow_bodies(self) -> None:
+        """Stop waiting for bodies that take too long. To be called now and then: a timer a request would cost more."""
+        late = time.monotonic() - BODY_SECONDS
+        while self._reading:
+            task, began = next(iter(self._reading.items()))  # the oldest
+            if began > late:
+                return
+            del self._reading[task]
+            if task is not None:
+                task.cancel()
 
     def _find(self, path: str) -> tuple[str, dict[str, Handler], str]:
         """The route of a path, its methods, and the version that the path names."""
@@ -199,33 +227,21 @@ def _names(request: str, rows: int) -> list[str]:
     return [request] if rows == 1 else [f"{request}/{row}" for row in range(rows)]
 
 
-async def _read_body(headers: Any, protocol: Any) -> bytes:
-    """The body of a request that says that it is JSON, up to a size and within a time."""
+def _refuse_head(headers: Any) -> bool:
+    """Refuse a body by what its head says; whether it comes in chunks, of a length that is not said."""
     kind = headers.get("content-type", "")
     if kind != "application/json" and kind.partition(";")[0].strip().lower() != "application/json":
         raise Refusal(415, "the body must be application/json")
-    if headers.get("content-encoding") or headers.get("inference-header-content-length"):
-        raise Refusal(415, "the body must be plain JSON, neither compressed nor with binary tensors")
+    if headers.get("content-encoding"):
+        raise Refusal(415, "the body must not be compressed")
     length = headers.get("content-length")
-    chunked = length is None or headers.get("transfer-encoding") is not None
-    try:
-        if not chunked and int(length) > LARGEST_BODY:
-            raise Refusal(413, f"a body has at most {LARGEST_BODY:,} bytes")
-    except ValueError:
-        raise Refusal(400, "the length of the body is not a number") from None
-    # What asyncio.timeout does, for a quarter of its price.
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    late = loop.call_later(BODY_SECONDS, task.cancel)
-    try:
-        return await _read_chunks(protocol) if chunked else await protocol()
-    except asyncio.CancelledError:
-        if loop.time() < late.when():
-            raise
-        task.uncancel()
-        raise Refusal(408, f"the body took longer than {BODY_SECONDS:g} s", ("connection", "close")) from None
-    finally:
-        late.cancel()
+    if length is None or headers.get("transfer-encoding") is not None:
+        return True
+    if not (length.isascii() and length.isdigit()):
+        raise Refusal(400, "the length of the body is not a number")
+    if len(length) > 9 or int(length) > LARGEST_BODY:
+        raise Refusal(413, f"a body has at most {LARGEST_BODY:,} bytes")
+    return False
 
 
 async def _read_chunks(protocol: Any) -> bytes:

@@ -216,11 +216,12 @@ class _Watch:
         return status.st_mtime_ns, status.st_ino, status.st_size
 
     async def keep(self, application: Application, guard: Guard) -> None:
-        """Look every few milliseconds, for ever."""
+        """Look every few milliseconds, for ever; and at bodies that take too long."""
         loop = asyncio.get_running_loop()
         again = float("inf") if _whole(application.fleet) else loop.time() + _RETRY_SECONDS
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
+            application.give_up_slow_bodies()
             try:
                 guard.reload()
             except (NoriaError, OSError) as error:
