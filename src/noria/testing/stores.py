@@ -18,7 +18,7 @@ from noria.features import OnlineStore, open_store
 _WRITER = """
 import sys
 from noria.features import open_store
-store = open_store(sys.argv[1])
+store = open_store(sys.argv[1], durable=sys.argv[2] == "durable")
 for number in range(10**9):
     value = str(number).encode() * 200
     store.write({("view", b"%d" % key): value for key in range(20)})
@@ -159,10 +159,12 @@ class OnlineStoreSuite:
         with pytest.raises(ResourceError):
             store.write({("v", b"a"): b"1"})
 
-    def test_a_kill_loses_nothing_and_leaves_nothing_half(self, url: str) -> None:
+    @pytest.mark.parametrize("how", ["durable", "not durable"])
+    def test_a_kill_loses_nothing_and_leaves_nothing_half(self, url: str, how: str) -> None:
         chance = random.Random(7)
-        for _ in range(5):
-            with subprocess.Popen([sys.executable, "-c", _WRITER, url], stdout=subprocess.PIPE, text=True) as process:
+        for _ in range(4):
+            command = [sys.executable, "-c", _WRITER, url, how]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
                 assert process.stdout is not None
                 process.stdout.readline()
                 time.sleep(chance.uniform(0.0, 0.1))

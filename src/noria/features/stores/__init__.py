@@ -20,7 +20,8 @@ class OnlineStore(Protocol):
     written is durable when it returns, and a reader sees all of it or none. Whoever opens a store closes it; any call
     on a store that is closed or broken raises a ResourceError.
 
-    A backend is opened by its URL, and by ``readonly=True`` where nothing will be written: then the store must exist.
+    A backend is opened by its URL; by ``readonly=True`` where nothing will be written: then the store must exist; by
+    ``durable=False`` for what can be made again: a kill loses nothing, but a power cut may lose the store.
     """
 
     def read(self, wanted: Sequence[Address]) -> list[bytes | None]:
@@ -36,7 +37,7 @@ class OnlineStore(Protocol):
         """Let go of it; closing twice is no error."""
 
 
-def open_store(url: str, *, readonly: bool = False) -> OnlineStore:
+def open_store(url: str, *, readonly: bool = False, durable: bool = True) -> OnlineStore:
     """The online store at a URL: ``lmdb:///path`` or ``sqlite:///path``.
 
     LMDB may not be opened twice in one process: share the store instead.
@@ -46,5 +47,5 @@ def open_store(url: str, *, readonly: bool = False) -> OnlineStore:
     ResourceError
         It cannot be opened, or is to be read only and does not exist.
     """
-    store: OnlineStore = backend_of(url, BACKENDS, group="noria.stores")(url, readonly=readonly)
+    store: OnlineStore = backend_of(url, BACKENDS, group="noria.stores")(url, readonly=readonly, durable=durable)
     return store

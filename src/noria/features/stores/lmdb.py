@@ -20,13 +20,18 @@ _LONGEST_VIEW = 200
 class LmdbStore:
     """``lmdb:///path``: a folder of its own. The file grows as it is used; the room is only addresses."""
 
-    def __init__(self, url: str, *, readonly: bool = False):
+    def __init__(self, url: str, *, readonly: bool = False, durable: bool = True):
         self.path = Path("/" + url.partition("://")[2].lstrip("/"))
         with self._said("the online store cannot be opened"):
             if not readonly:
                 self.path.mkdir(parents=True, exist_ok=True)
             self._env = lmdb.open(
-                str(self.path), map_size=_ROOM, max_readers=512, readonly=readonly, create=not readonly
+                str(self.path),
+                map_size=_ROOM,
+                max_readers=512,
+                readonly=readonly,
+                create=not readonly,
+                sync=durable,
             )
 
     def read(self, wanted: Sequence[Address]) -> list[bytes | None]:

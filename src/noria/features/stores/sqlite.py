@@ -21,7 +21,7 @@ _PUT = "INSERT OR REPLACE INTO states VALUES (?, ?, ?)"
 class SqliteStore:
     """``sqlite:///path``: one file with a write-ahead log."""
 
-    def __init__(self, url: str, *, readonly: bool = False):
+    def __init__(self, url: str, *, readonly: bool = False, durable: bool = True):
         self.path = Path("/" + url.partition("://")[2].lstrip("/"))
         self._lock = threading.Lock()
         with self._said("the online store cannot be opened"):
@@ -33,7 +33,8 @@ class SqliteStore:
             )  # fmt: skip
             if not readonly:
                 self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = FULL")  # else a power cut may lose the last writes
+                # With NORMAL, the default of a write-ahead log, a power cut may lose the last writes.
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
                 self._db.execute(_TABLE)
 
     def read(self, wanted: Sequence[Address]) -> list[bytes | None]:
