@@ -51,12 +51,12 @@ def client(server):
 
 
 def test_questions_of_one_moment_go_in_one_request_on_one_connection(server, client):
-    client.ask([{"carrier": "UA"}])
-    client.ask([{"carrier": "UA"}, {"carrier": "AA"}])
+    client.ask([{"carrier": "UA"}], 0)
+    client.ask([{"carrier": "UA"}, {"carrier": "AA"}], 1)
     handler = server.RequestHandlerClass
     assert handler.asked == [
-        ("/v1/late", {"rows": [{"carrier": "UA"}]}),
-        ("/v1/late", {"rows": [{"carrier": "UA"}, {"carrier": "AA"}]}),
+        ("/v1/late", {"rows": [{"carrier": "UA"}], "id": "0"}),
+        ("/v1/late", {"rows": [{"carrier": "UA"}, {"carrier": "AA"}], "id": "1"}),
     ]
     assert client.requests == 2
     assert len(client.single_ms) == 1
@@ -65,7 +65,7 @@ def test_questions_of_one_moment_go_in_one_request_on_one_connection(server, cli
 
 def test_a_refusal_is_an_error_that_says_what_the_server_said(client):
     with pytest.raises(NoriaError, match="refused a question") as caught:
-        client.ask([{"bad": True}])
+        client.ask([{"bad": True}], 0)
     assert "400" in str(caught.value)
 
 
@@ -78,4 +78,4 @@ def test_it_waits_for_new_routes(client, monkeypatch):
 
 def test_no_server_is_one_clear_error():
     with pytest.raises(NoriaError, match="does not answer"):
-        Client("127.0.0.1", 9, "late").ask([{}])
+        Client("127.0.0.1", 9, "late").ask([{}], 0)

@@ -39,6 +39,7 @@ class Answers:
     scores: list[float] = field(default_factory=list)
     features: list[Mapping[str, Any]] = field(default_factory=list)
     _read: dict[Path, int] = field(default_factory=dict)
+    _early: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def read(self, asked: Sequence[int]) -> None:
         """Read on until everything that was asked so far is there; the server writes its log off the request path.
@@ -84,10 +85,12 @@ class Answers:
             self._read[path] = self._read.get(path, 0) + len(whole)
             for line in whole.splitlines():
                 told = msgspec.json.decode(line)
-                self.times.append(told["at"])
-                self.versions.append(told["version"])
-                self.scores.append(told["probability"])
-                self.features.append(told["features"])
+                self._early[_number(told["id"])] = told
+        while (next_one := self._early.pop(len(self.times), None)) is not None:
+            self.times.append(next_one["at"])
+            self.versions.append(next_one["version"])
+            self.scores.append(next_one["probability"])
+            self.features.append(next_one["features"])
 
     def window(
         self,
@@ -126,6 +129,12 @@ class Answers:
             metric=metric,
             skill=skill,
         )
+
+
+def _number(prediction: str) -> int:
+    """Which question a prediction's id means: ``17``, or ``17/2`` for the third of the request that began with 17."""
+    first, _, row = prediction.partition("/")
+    return int(first) + int(row or 0)
 
 
 def column(features: Sequence[Mapping[str, Any]], name: str, kind: str) -> NDArray[np.float64] | list[str | None]:

@@ -62,6 +62,8 @@ def decide(metric: str, champion: Arm, challenger: Arm) -> Verdict:
     champion, challenger : Arm
         The requests that each version got.
     """
+    import numpy as np
+
     rows = {"champion": len(champion.labels), "challenger": len(challenger.labels)}
     if any(not 0 < arm.labels.sum() < len(arm.labels) for arm in (champion, challenger)):
         return Verdict(True, "too few answers are known to speak against it", {"rows": rows})
@@ -70,7 +72,7 @@ def decide(metric: str, champion: Arm, challenger: Arm) -> Verdict:
         resampled(metric, arm.labels, (arm.scores,), arm.times, seed=seed)[0][0]
         for seed, arm in enumerate((champion, challenger))
     ]
-    low, high = interval(drawn[1] - drawn[0])
+    low, high = interval(drawn[1] - drawn[0], np.concatenate([champion.times, challenger.times]))
     facts = {
         "rows": rows,
         "champion": scores[0],

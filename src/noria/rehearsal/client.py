@@ -40,8 +40,15 @@ class Client:
     _connection: http.client.HTTPConnection | None = None
     _used: float = 0.0
 
-    def ask(self, questions: Sequence[Mapping[str, Any]]) -> None:
+    def ask(self, questions: Sequence[Mapping[str, Any]], number: int) -> None:
         """Ask questions of one moment in one request.
+
+        Parameters
+        ----------
+        questions : sequence of mappings
+            What each carries.
+        number : int
+            Of the first: the request's id, by which `Answers` finds them in the log again.
 
         Raises
         ------
@@ -50,7 +57,7 @@ class Client:
         """
         import msgspec
 
-        body = msgspec.json.encode({"rows": questions})
+        body = msgspec.json.encode({"rows": questions, "id": str(number)})
         began = time.perf_counter_ns()
         self._send("POST", f"/v1/{self.endpoint}", body)
         taken = (time.perf_counter_ns() - began) / 1e6

@@ -65,6 +65,6 @@ def _scores(
         return {**facts, "score_frozen": None, "score_retrained": None, "difference": None}
     before, after = float(score(metric, y, old)[0]), float(score(metric, y, new)[0])
     drawn, _ = resampled(metric, y, (old, new), times[part], resamples=_RESAMPLES)
-    low, high = interval(drawn[1] - drawn[0])
+    low, high = interval(drawn[1] - drawn[0], times[part])
     difference = {"value": after - before, "low": low, "high": high}
     return {**facts, "score_frozen": before, "score_retrained": after, "difference": difference}

@@ -108,7 +108,7 @@ class Life:
             self._keep(tick.at, start)
         kept = time.perf_counter()
         if tick.questions.start < tick.questions.stop:
-            self.client.ask(self.period.requests[tick.questions])
+            self.client.ask(self.period.requests[tick.questions], tick.questions.start)
             self.asked = tick.questions.stop
         self.seconds["events"] += applied - began
         self.seconds["duties"] += kept - applied

@@ -130,9 +130,7 @@ def _rehearse(ctx: StepContext, project: Project) -> Outcome:
     made.mkdir(exist_ok=True)
     (made / "rehearsal.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     folder = ctx.publish(made)
-    return Outcome(
-        {"rehearsal": ctx.reference(folder / "rehearsal.json")}, facts, tuple(_events(project, facts))
-    )
+    return Outcome({"rehearsal": ctx.reference(folder / "rehearsal.json")}, facts, tuple(_events(project, facts)))
 
 
 def _alone(own: Workspace, what: str, function: Callable[[Callable[[str], None]], Any]) -> Any:
