@@ -127,10 +127,11 @@ def by_group(
     steps = int(step[-1]) + 1
     place = groups[order] * steps + step
     rows = np.bincount(place, minlength=size * steps).reshape(size, steps).astype(np.float64)
-    positives = np.bincount(place, weights=labels[order], minlength=size * steps).reshape(size, steps)
+    late = np.bincount(place, weights=labels[order], minlength=size * steps)
+    hits = late.reshape(size, steps).astype(np.float64)
     if metric == "average_precision":
-        return _precision_by_group(positives, rows)
-    return _ranks_by_group(positives, rows - positives)
+        return _precision_by_group(hits, rows)
+    return _ranks_by_group(hits, rows - hits)
 
 
 def _precision_by_group(positives: NDArray[np.float64], rows: NDArray[np.float64]) -> Weighting:
