@@ -7,7 +7,7 @@ held in memory are the spine's keys and times, one view's events, and the featur
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ import polars as pl
 from noria.expressions import Expression, Kind, to_polars
 from noria.features.events import Events, events_of, tiles_of
 from noria.features.keys import key_text
-from noria.features.views import Track, ViewPlan, model_kind
+from noria.features.views import ViewPlan, Windowed, model_kind
 
 if TYPE_CHECKING:
     from noria.features.aggregates.algebra import Floats, Ints
@@ -62,29 +62,35 @@ def _windowed(plan: ViewPlan, spine: pl.DataFrame, times: Ints, rows: pl.DataFra
     return {one.name: found[one.name] for one in plan.windowed}
 
 
-def _of_hop(plan: ViewPlan, hop: int, events: Events, asked: Ints, at: Ints) -> list[tuple[str, Floats]]:
+def _of_hop(plan: ViewPlan, hop: int, events: Events, asked: Ints, at: Ints) -> Iterator[tuple[str, Floats]]:
+    in_events = _Search(events, int(asked.max(initial=0)) + 1)
+    windows = [one for one in plan.windowed if one.hop == hop]
+    now = in_events.left(asked, at)
+    for window in {one.window for one in windows if plan.tracks[one.track].kind.long_ranges}:
+        tail = in_events.left(asked, (at - window) // hop * hop)
+        for one in windows:
+            track = plan.tracks[one.track]
+            if one.window == window and track.kind.long_ranges:
+                yield one.name, track.kind.finalise(track.kind.reduce(events.states[:, track.slice], tail, now))
+    if tiled := [one for one in windows if not plan.tracks[one.track].kind.long_ranges]:
+        yield from _by_tiles(plan, tiled, hop, events, asked, at, in_events.left(asked, at // hop * hop), now)
+
+
+def _by_tiles(
+    plan: ViewPlan, windows: list[Windowed], hop: int, events: Events, asked: Ints, at: Ints, whole: Ints, now: Ints
+) -> Iterator[tuple[str, Floats]]:
+    """Windows as the tiles from their tail to the last whole hop, and the events since."""
     tiles = tiles_of(plan, events, hop)
-    whole = at // hop * hop
-    keys = int(asked.max(initial=0)) + 1
-    in_tiles, in_events = _Search(tiles, keys), _Search(events, keys)
-    stops = in_tiles.left(asked, whole)
-    head = in_events.left(asked, whole), in_events.left(asked, at)
-    heads: dict[int, Floats] = {}
-    starts: dict[int, Ints] = {}
-    made = []
-    for one in (one for one in plan.windowed if one.hop == hop):
-        track = plan.tracks[one.track]
-        if one.track not in heads:
-            heads[one.track] = track.kind.reduce(events.states[:, track.slice], *head)
-        if one.window not in starts:
-            starts[one.window] = in_tiles.left(asked, (at - one.window) // hop * hop)
-        made.append((one.name, _window(track, tiles, starts[one.window], stops, heads[one.track])))
-    return made
-
-
-def _window(track: Track, tiles: Events, starts: Ints, stops: Ints, head: Floats) -> Floats:
-    body = track.kind.reduce(tiles.states[:, track.slice], starts, stops)
-    return track.kind.finalise(track.kind.merge(body, head))
+    in_tiles = _Search(tiles, int(asked.max(initial=0)) + 1)
+    stops = in_tiles.left(asked, at // hop * hop)
+    starts = {window: in_tiles.left(asked, (at - window) // hop * hop) for window in {one.window for one in windows}}
+    for index in {one.track for one in windows}:
+        track = plan.tracks[index]
+        head = track.kind.reduce(events.states[:, track.slice], whole, now)
+        for one in windows:
+            if one.track == index:
+                body = track.kind.reduce(tiles.states[:, track.slice], starts[one.window], stops)
+                yield one.name, track.kind.finalise(track.kind.merge(body, head))
 
 
 class _Search:

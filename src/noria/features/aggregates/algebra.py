@@ -33,8 +33,8 @@ class WindowAggregate(Aggregate):
     kind: ClassVar[str]
     identity: ClassVar[tuple[float, ...]]
     """The state of nothing, one number a component."""
-    ordered: ClassVar[bool] = False
-    """Whether the state depends on the order of events, and so carries their times."""
+    long_ranges: ClassVar[bool] = False
+    """Whether `reduce` takes no longer for long ranges than for short ones; then nothing is gained by tiles."""
 
     def init(self, values: Floats, times: Floats) -> Floats:
         """The state of each single event: ``[events, components]``."""

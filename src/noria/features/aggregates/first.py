@@ -23,7 +23,7 @@ class First(WindowAggregate):
 
     kind: ClassVar[str] = "first"
     identity: ClassVar[tuple[float, ...]] = (0.0, 0.0, 0.0)
-    ordered: ClassVar[bool] = True
+    long_ranges: ClassVar[bool] = True
 
     def init(self, values: Floats, times: Floats) -> Floats:
         import numpy as np

@@ -22,7 +22,7 @@ class Last(WindowAggregate):
 
     kind: ClassVar[str] = "last"
     identity: ClassVar[tuple[float, ...]] = (0.0, 0.0, 0.0)
-    ordered: ClassVar[bool] = True
+    long_ranges: ClassVar[bool] = True
 
     def init(self, values: Floats, times: Floats) -> Floats:
         import numpy as np
