@@ -341,3 +341,28 @@ def test_who_reads_while_a_replay_is_half_done_reads_what_was(tmp_path):
     assert rows_of(tmp_path, before) == ([1, 6], [2, 3, 4, 5])
     result = replay(project_in(tmp_path, between("n", 0, 100, on_fail="quarantine")), tmp_path)
     assert rows_of(tmp_path, result.outcomes["ingest:data"]) == ([1, 3, 5, 6], [2, 4])
+
+
+@pytest.mark.parametrize("odd", ["1" + "0" * 400, "1e400", "heavy", "ünï\u202ecode", "9" * 20])
+@pytest.mark.parametrize("field", ["rule", "derived"])
+def test_one_odd_value_among_numbers_is_named_and_is_the_datas_fault(tmp_path, odd, field):
+    rows = [f"{n},EWR,{odd if n == 4 else n},2013-01-01" for n in range(1, 10)]
+    (tmp_path / "data.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    rules = [between("n", 0, 50, on_fail="quarantine")] if field == "rule" else []
+    columns = {} if field == "rule" else {"big": "n > 5"}
+    project = project_in(tmp_path, rows=rows)
+    source = project.spine.source.replace(contract=Contract(rules=rules), columns=columns, event_time=None)
+    project = project.replace(spine=project.spine.replace(source=source))
+    with pytest.raises(DataError) as caught:
+        ingest.schemas_of(project, tmp_path, {})
+    assert caught.value.place == "data.csv, row 4, n"
+    assert caught.value.value == odd
+    assert "types=" in caught.value.mend
+    typed = source.replace(contract=Contract(rules=rules, types={"n": "float"}))
+    once_typed = once(project.replace(spine=project.spine.replace(source=typed)), tmp_path)
+    assert once_typed.facts["quarantined"] == (0 if odd == "9" * 20 and field == "derived" else 1)
+
+
+def test_a_rule_on_a_column_of_texts_is_the_declarations_fault(tmp_path):
+    with pytest.raises(DeclarationError, match="needs a column of kind"):
+        ingest.schemas_of(project_in(tmp_path, between("origin", 0, 1)), tmp_path, {})

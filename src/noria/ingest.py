@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noria.contracts import Checked, Refers, check, type_reason, typed
-from noria.core import TransientError, code_key, content_key
+from noria.core import DataError, DeclarationError, TransientError, code_key, content_key
 from noria.declarations import Project, Source
 from noria.expressions import Kind, dtype_of, parse, polars_kinds, to_polars
 from noria.lake import open_lake
-from noria.sources import fingerprint, read
+from noria.sources import fingerprint, odd_value, read
 from noria.steps import Outcome, Step, StepContext
 
 if TYPE_CHECKING:
@@ -148,19 +150,44 @@ def schemas_of(project: Project, base: Path, known: Mapping[str, Mapping[str, Ki
     """
     import polars as pl
 
+    raw = {source.name: read(source, base) for source in project.sources if source.name not in known}
     empty: dict[str, pl.DataFrame] = {}
     for source in project.sources:
         if source.name in known:
             schema = {name: dtype_of(kind) for name, kind in known[source.name].items()}
             empty[source.name] = pl.DataFrame(schema=schema)
         else:
-            empty[source.name] = prepared(source, read(source, base).clear())
+            with _telling_odd_values(source, raw[source.name]):
+                empty[source.name] = prepared(source, raw[source.name].clear())
     for source in project.sources:
-        if source.name not in known:
+        if source.name in raw:
             _refuse_stale(source)
             references = {rule.to: _key_first(empty[rule.to], _key(project, rule.to)) for rule in _references(source)}
-            check(empty[source.name], source.contract.replace(rows=None), references, _place(source))
+            with _telling_odd_values(source, raw[source.name]):
+                check(empty[source.name], source.contract.replace(rows=None), references, _place(source))
     return {name: known.get(name) or polars_kinds(frame.schema) for name, frame in empty.items()}
+
+
+@contextlib.contextmanager
+def _telling_odd_values(source: Source, raw: pl.DataFrame) -> Iterator[None]:
+    """Where one odd value makes a text of a column of numbers, the data are wrong and not the declaration."""
+    import polars as pl
+
+    try:
+        yield
+    except DeclarationError as error:
+        for column in raw.columns:
+            named = re.search(rf"\b{re.escape(column)}\b", str(error)) is not None
+            if not named or column in source.contract.types or raw.schema[column] != pl.String:
+                continue
+            if (odd := odd_value(raw[column])) is not None:
+                raise DataError(
+                    f"{_place(source)}: a value makes a text of the column '{column}', which would be numbers",
+                    place=f"{source.url}, row {odd[0] + 1}, {column}",
+                    value=odd[1],
+                    mend=f'mend it, or say Contract(types={{"{column}": "float"}}): such rows are then set aside',
+                ) from None
+        raise
 
 
 def _refuse_stale(source: Source) -> None:

@@ -248,7 +248,7 @@ def test_a_full_disk_is_said_and_leaves_the_table_as_it_was(tmp_path):
     done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[:2] == [ResourceError.__name__, "8"], done.stdout + done.stderr
     assert lake.path("t") in done.stdout
-    assert "free disk space" in done.stdout
+    assert "the disk is full" in done.stdout
     assert len(done.stdout.splitlines()) <= 7
     assert lake.read("t").collect().equals(ONE)
     assert len(lake.versions("t")) == 1

@@ -84,12 +84,7 @@ class DeltaLake:
             except (DeltaError, OSError) as error:
                 if found is None and DeltaTable.is_deltatable(path):
                     continue  # another writer made the table just now
-                raise ResourceError(
-                    "the lake cannot be written",
-                    place=path,
-                    value=str(error).strip().splitlines()[0],
-                    mend="free disk space?",
-                ) from None
+                raise _unwritable(path, error) from None
         raise TransientError("other writers keep committing to the table", place=self.path(table), mend="run again")
 
     def read(self, table: str, version: int | None = None) -> pl.LazyFrame:
@@ -187,6 +182,13 @@ def _commit(path: str, found: DeltaTable | None, frame: pl.DataFrame, step_key: 
         writer_properties=WriterProperties(compression="ZSTD"),
     )
     return version
+
+
+def _unwritable(path: str, error: Exception) -> ResourceError:
+    text = str(error).strip().splitlines()[0]
+    if any(word in text for word in ("No space left", "File too large", "quota exceeded")):
+        return ResourceError("the disk is full", place=path, mend="free some space and run again: no version is lost")
+    return ResourceError("the lake cannot be written", place=path, value=text, mend="let this user write there")
 
 
 def _storable(frame: pl.DataFrame, place: str) -> pl.DataFrame:

@@ -49,4 +49,18 @@ def read(source: Source, base: Path) -> pl.DataFrame:
     return backend(source).read(source, base)
 
 
-__all__ = ["BACKENDS", "Backend", "Fingerprint", "fingerprint", "read"]
+def odd_value(values: pl.Series) -> tuple[int, str] | None:
+    """Where a column of texts is all numbers but for some: the position of the first other, and what stands there.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> odd_value(pl.Series(["1.5", "2", "heavy", "3"])), odd_value(pl.Series(["light", "heavy"]))
+    ((2, 'heavy'), None)
+    """
+    from noria.sources.kinds import odd_value
+
+    return odd_value(values)
+
+
+__all__ = ["BACKENDS", "Backend", "Fingerprint", "fingerprint", "odd_value", "read"]

@@ -96,6 +96,19 @@ def _as_moment(values: pl.Series, present: pl.Series) -> pl.Series | None:
     return _cast(values, "timestamp") if _all(present, _MOMENT) else None
 
 
+def odd_value(values: pl.Series) -> tuple[int, str] | None:
+    """Where a column of texts is all numbers but for some: the position of the first other, and what stands there."""
+    import polars as pl
+
+    fits = values.cast(pl.Float64, strict=False).is_finite() & values.str.contains(_NUMBER)
+    fits &= ~values.str.contains(_WHOLE) | values.cast(pl.Int64, strict=False).is_not_null()
+    number = fits | values.str.contains(_NOT_FINITE)
+    others = (~number.fill_null(False) & values.is_not_null()).arg_true()
+    if 0 < len(others) < (len(values) - values.null_count()) / 2:
+        return others[0], values[others[0]]
+    return None
+
+
 def in_utc(frame: pl.DataFrame) -> pl.DataFrame:
     """Moments of any precision and zone in UTC microseconds (without a zone: taken for UTC); labels as texts."""
     import polars as pl
