@@ -1,6 +1,7 @@
 """Feast's get_historical_features: N flights joined to the weather at their origin, as its own documentation does it.
 
-Usage: feast_history.py EVENTS.parquet SPINE.parquet ROWS STORE  ->  one JSON line: seconds of the call alone.
+Usage: feast_history.py EVENTS.parquet SPINE.parquet ROWS STORE HOURS  ->  one JSON line: seconds of the call alone.
+A value older than HOURS is not seen; with 0, Feast's own default, none is too old.
 """
 
 import json
@@ -16,7 +17,7 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource
 from feast.types import Float64
 from feast.value_type import ValueType
 
-events, spine, rows, offline_store = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+events, spine, rows, offline_store, hours = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
 columns = ["temp", "wind_speed", "visib", "pressure", "precip"]
 with tempfile.TemporaryDirectory() as folder:
     Path(folder, "feature_store.yaml").write_text(
@@ -30,7 +31,7 @@ with tempfile.TemporaryDirectory() as folder:
     view = FeatureView(
         name="weather",
         entities=[origin],
-        ttl=timedelta(hours=3),
+        ttl=timedelta(hours=hours),
         source=source,
         schema=[Field(name=name, dtype=Float64) for name in columns],
     )
