@@ -1,6 +1,6 @@
 """Prediction log: what was answered, written off the request path.
 
-The request path appends to a bounded queue; a thread encodes and writes whole lines every few milliseconds. What is
+The request path appends to a bounded queue; a thread encodes and writes whole lines ten times a second. What is
 written survives the death of the process; it is forced to the disk once a second, when a segment is full and at the
 end. When the disk is slower than the requests, predictions are dropped from the log and counted: an answer never waits
 for its log.
@@ -9,6 +9,7 @@ for its log.
 from __future__ import annotations
 
 import fcntl
+import functools
 import logging
 import os
 import re
@@ -43,7 +44,7 @@ class Answered(NamedTuple):
         What it answered.
     requests : sequence of n mapping
         The columns of the request; empty where features came with it.
-    names : sequence of k + m str
+    names : tuple of k + m str
         Of its features: numbers, then categories.
     numbers, categories : arrays [n, k] and [n, m]
         The features.
@@ -54,7 +55,7 @@ class Answered(NamedTuple):
     version: str
     probabilities: Sequence[float]
     requests: Sequence[Mapping[str, Any]]
-    names: Sequence[str]
+    names: tuple[str, ...]
     numbers: NDArray[np.float32]
     categories: NDArray[np.object_]
 
@@ -78,7 +79,7 @@ class PredictionLog:
     `append` never waits; it belongs to one thread. Call `close` once, at the end.
     """
 
-    def __init__(self, folder: Path, *, limit: int = 16_384, segment_bytes: int = 64 << 20, every: float = 0.02):
+    def __init__(self, folder: Path, *, limit: int = 16_384, segment_bytes: int = 64 << 20, every: float = 0.1):
         self._folder, self._limit, self._segment_bytes, self._every = folder, limit, segment_bytes, every
         self._waiting: deque[Answered] = deque()
         # The first two are counted where requests are answered, the others where they are written.
@@ -124,7 +125,7 @@ class PredictionLog:
 
     def _flush(self, encode: Callable[[Any], bytes]) -> None:
         """Write some hundred waiting predictions in one call."""
-        lines: list[dict[str, Any]] = []
+        lines: list[_Line] = []
         while self._waiting and len(lines) < _AT_ONCE:
             lines += _lines(self._waiting.popleft())
         count = len(lines)
@@ -160,17 +161,33 @@ class PredictionLog:
             _logger.error("the prediction log cannot be forced to the disk: %s", error)
 
 
-def _lines(answered: Answered) -> Iterator[dict[str, Any]]:
+class _Line(msgspec.Struct, gc=False):
+    id: str
+    at: int
+    version: str
+    probability: float
+    request: Mapping[str, Any]
+    features: Any
+
+
+@functools.lru_cache(maxsize=64)
+def _features_of(names: tuple[str, ...]) -> Any:
+    """A structure with these fields, which is made and encoded in half the time of a mapping."""
+    fields = {f"_{place}": name for place, name in enumerate(names)}
+    return msgspec.defstruct("Features", list(fields), rename=fields, gc=False)
+
+
+def _lines(answered: Answered) -> Iterator[_Line]:
+    features = _features_of(answered.names)
     for row, (numbers, texts) in enumerate(zip(answered.numbers.tolist(), answered.categories.tolist(), strict=True)):
-        features = dict(zip(answered.names, numbers + [text or None for text in texts], strict=True))
-        yield {
-            "id": answered.ids[row],
-            "at": answered.at,
-            "version": answered.version,
-            "probability": answered.probabilities[row],
-            "request": answered.requests[row] if answered.requests else {},
-            "features": features,
-        }
+        yield _Line(
+            answered.ids[row],
+            answered.at,
+            answered.version,
+            answered.probabilities[row],
+            answered.requests[row] if answered.requests else {},
+            features(*numbers, *[text or None for text in texts]),
+        )
 
 
 def _new_segment(folder: Path) -> BinaryIO:

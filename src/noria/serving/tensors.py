@@ -132,9 +132,11 @@ def _from_matrices(
                 raise Refusal(400, f"the input '{name}' is missing")
         elif tensor.shape != [rows, len(names)]:
             raise Refusal(400, f"the shape of '{name}' must be [{rows}, {len(names)}]")
-    numbers = _numbers(tensors["numbers"], rows * len(loaded.numbers)) if loaded.numbers else np.empty(0, np.float32)
-    texts = _texts(tensors["categories"], rows * len(loaded.categories)) if loaded.categories else []
-    return numbers.reshape(rows, -1) if loaded.numbers else numbers.reshape(rows, 0), _text_matrix(texts, rows)
+    width, count = len(loaded.numbers), len(loaded.categories)
+    numbers = _numbers(tensors["numbers"], rows * width) if width else np.empty(0, np.float32)
+    texts = _texts(tensors["categories"], rows * count) if count else []
+    numbers.shape = rows, width
+    return numbers, np.array(texts, object).reshape(rows, count)
 
 
 def _from_features(
@@ -169,10 +171,6 @@ def _texts(tensor: Tensor, count: int) -> list[str]:
     if tensor.datatype != "BYTES":
         raise Refusal(400, f"the datatype of '{tensor.name[:64]}' must be BYTES")
     return [value or "" for value in _values(tensor, count, _flat_texts, _nested_texts)]
-
-
-def _text_matrix(values: list[str], rows: int) -> NDArray[np.object_]:
-    return np.array(values, object).reshape(rows, len(values) // rows)
 
 
 def _values(tensor: Tensor, count: int, flat: Any, nested: Any) -> list[Any]:
