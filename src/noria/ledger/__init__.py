@@ -3,6 +3,8 @@
 from noria.core import Clock, WallClock, backend_of
 from noria.ledger.event import KINDS, Event, Ledger
 from noria.ledger.lineage import Why, why
+from noria.ledger.openlineage import export
+from noria.ledger.references import endpoint_and_version, model_reference
 
 BACKENDS = {"sqlite": "noria.ledger.sqlite:SqliteLedger"}
 
@@ -21,4 +23,15 @@ def open_ledger(url: str, clock: Clock | None = None) -> Ledger:
     return ledger
 
 
-__all__ = ["BACKENDS", "KINDS", "Event", "Ledger", "Why", "open_ledger", "why"]
+__all__ = [
+    "BACKENDS",
+    "KINDS",
+    "Event",
+    "Ledger",
+    "Why",
+    "endpoint_and_version",
+    "export",
+    "model_reference",
+    "open_ledger",
+    "why",
+]

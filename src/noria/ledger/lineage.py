@@ -10,6 +10,9 @@ from typing import Any
 
 from noria.core import DeclarationError
 from noria.ledger.event import Event, Ledger
+from noria.ledger.references import endpoint_and_version
+
+_DECISIONS = ("sealed.*", "gate.*", "approval.*", "version.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,119 +23,127 @@ class Why:
     ----------
     about : str
         What was asked for.
-    version : str
-        The version that it leads to.
+    endpoint, version : str
+        What it leads to.
     facts : mapping
-        Who, when, from which commit, at what cost.
+        ``made``, ``actor``, ``run``, ``commit``, ``dirty``, ``declarations``, ``cost``, ``currency``, ``share`` (of the
+        endpoint's requests by the last promotion); what is not known is not there.
     tables : tuple of str
         The data versions that it was made from.
     steps : tuple of Event
         The steps that made it, first to last.
     decisions : tuple of Event
-        Gates, approvals and promotions of the version.
+        The sealed test, gates, people's decisions, and what became of the version, in order.
     prediction : mapping
         The logged prediction, where one was asked for.
     """
 
     about: str
+    endpoint: str
     version: str
-    facts: Mapping[str, str]
+    facts: Mapping[str, Any]
     tables: tuple[str, ...]
     steps: tuple[Event, ...]
     decisions: tuple[Event, ...]
     prediction: Mapping[str, Any] = field(default_factory=dict)
 
-    def lines(self) -> list[str]:
-        """The answer as lines of text."""
-        out = [f"{self.about}: version {self.version}"]
-        if self.prediction:
-            out.append(
-                f"  prediction  {self.prediction['probability']:.4f} from {json.dumps(self.prediction.get('request', {}))}"
-            )
-        out += [f"  {name:<11} {value}" for name, value in self.facts.items()]
-        out += [f"  data        {table}" for table in self.tables]
-        out += [
-            f"  made by     {event.subject}  key {event.body['key'][:12]}  {event.at:%Y-%m-%d %H:%M:%S}"
-            for event in self.steps
-        ]
-        out += [
-            f"  {event.kind:<17} {event.subject}  {event.body.get('text', '')}  by {event.actor}"
-            for event in self.decisions
-        ]
-        return out
-
 
 def why(ledger: Ledger, what: str, *, predictions: Path | None = None) -> Why:
-    """What made an endpoint's live version, a version, or a prediction.
+    """What made the version that an endpoint serves, a version, or a prediction.
 
     Parameters
     ----------
     ledger : Ledger
         Where it is written.
     what : str
-        An endpoint's name, a version (or its beginning), or a prediction's id.
+        An endpoint's name, a version or at least four of its first digits, ``model:<endpoint>@<version>``, or a
+        prediction's id.
     predictions : Path, optional
         The folder that holds the endpoints' prediction logs.
 
     Raises
     ------
     DeclarationError
-        Nothing of that name is known.
+        Nothing of that name is known, or more than one version begins so.
     """
     packaged = list(ledger.events(kind="version.packaged"))
-    logged = _prediction(predictions, what) if predictions is not None else None
-    version = str(logged["version"]) if logged else _version(ledger, what, packaged)
+    logged: Mapping[str, Any] = {}
+    version = _version(ledger, what, packaged)
+    if version is None and predictions is not None:
+        logged = _prediction(predictions, what)
+        version = str(logged["version"]) if logged else None
     if version is None:
         known = ", ".join(dict.fromkeys(event.body["version"] for event in packaged)) or "none yet: noria run makes one"
         raise DeclarationError(
             "nothing of that name is known", value=what, mend=f"an endpoint, a prediction's id, or a version: {known}"
         )
-    made = next((event for event in reversed(packaged) if event.body["version"] == version), None)
+    made = next((event for event in packaged if event.body["version"] == version), None)
     steps = tuple(_walk_back(ledger, made)) if made else ()
-    tables = {
-        ref
-        for step in steps
-        for ref in (*step.inputs, *step.outputs)
-        if ref.startswith("table:") and "__quarantine" not in ref
-    }
-    decisions = tuple(
-        event
-        for kind in ("sealed.*", "gate.*", "approval.*", "version.*")
-        for event in ledger.events(kind=kind)
-        if event.body.get("version") == version
-    )
-    return Why(what, version, _facts(ledger, made, steps), tuple(sorted(tables)), steps, decisions, logged or {})
+    tested = {step.body["outcome"]["facts"].get("model") for step in steps if step.subject == "train"}
+    events = (event for kind in _DECISIONS for event in ledger.events(kind=kind))
+    about = [event for event in events if _is_about(event, version) or event.body.get("model", "") in tested - {None}]
+    decisions = tuple(sorted(about, key=lambda event: event.seq))
+    endpoint = next((pair[0] for event in decisions if (pair := endpoint_and_version(event.subject))), "")
+    tables = {name for step in steps for name in (*step.inputs, *step.outputs) if _is_data(name)}
+    facts = {**_facts(ledger, made, steps), **_share(ledger, endpoint, version)}
+    return Why(what, endpoint, version, facts, tuple(sorted(tables)), steps, decisions, logged)
 
 
 def _version(ledger: Ledger, what: str, packaged: list[Event]) -> str | None:
-    for event in ledger.events(kind="version.promoted", newest_first=True):
-        if event.body.get("endpoint") == what:
-            return str(event.body["version"])
-    if len(what) >= 4:
-        found = {event.body["version"] for event in packaged if event.body["version"].startswith(what)}
-        if len(found) == 1:
-            return str(found.pop())
-    name = what.removeprefix("model:").partition("@")[0]
-    return next((str(e.body["version"]) for e in reversed(packaged) if e.body.get("name") == name), None)
+    """The version that is meant: of an endpoint's name the one that was promoted last, else the one made last."""
+    pair = endpoint_and_version(what)
+    name = pair[1] if pair else what
+    promoted = ledger.events(kind="version.promoted", newest_first=True)
+    for event in (*promoted, *reversed(packaged)):
+        found = endpoint_and_version(event.subject)
+        if found is not None and name in found:
+            return found[1]
+    if len(name) < 4:
+        return None
+    begin = sorted({event.body["version"] for event in packaged if event.body["version"].startswith(name)})
+    if len(begin) > 1:
+        raise DeclarationError("more than one version begins so", value=name, mend="one of " + ", ".join(begin))
+    return str(begin[0]) if begin else None
 
 
-def _prediction(folder: Path, wanted: str) -> dict[str, Any] | None:
+def _is_about(event: Event, version: str) -> bool:
+    named = (endpoint_and_version(reference) for reference in (event.subject, *event.inputs))
+    return event.body.get("version") == version or any(pair is not None and pair[1] == version for pair in named)
+
+
+def _is_data(reference: str) -> bool:
+    return reference.startswith("table:") and "__quarantine" not in reference
+
+
+def _prediction(folder: Path, wanted: str) -> Mapping[str, Any]:
+    """The logged prediction of that id; empty where there is none. Reads the newest logs first."""
+    needle = json.dumps(wanted, ensure_ascii=False).encode()
     for file in sorted(folder.glob("*/log/*.jsonl"), reverse=True):
         with open(file, "rb") as lines:
             for line in lines:
-                if wanted.encode() in line:
+                # The last line of a log that is being written, or whose writer was killed, may be half a line.
+                if needle in line and line.endswith(b"\n"):
                     found = json.loads(line)
                     if found.get("id") == wanted:
-                        return dict(found)
-    return None
+                        return {"endpoint": file.parent.parent.name, **found}
+    return {}
 
 
 def _walk_back(ledger: Ledger, made: Event) -> Iterator[Event]:
-    """The steps that lead to a version, in order: whoever made an input, and so on."""
+    """The steps that lead to a version, in order: whoever made an input, and so on.
+
+    Of the times that a step made the same thing it is the last one before the version was made.
+    """
+    finished = list(ledger.events(kind="step.finished"))
     makers: dict[str, Event] = {}
-    for event in ledger.events(kind="step.finished"):
-        makers.update(dict.fromkeys(event.outputs, event))
-    wanted, found = [*made.inputs, *made.outputs], dict[int, Event]()
+    package: Event | None = None
+    for event in finished:
+        if event.seq > made.seq and package is None and set(event.outputs) & set(made.outputs):
+            package = event
+        if event.seq < made.seq:
+            makers.update(dict.fromkeys(event.outputs, event))
+    found = {package.seq: package} if package else {}
+    wanted = [*made.inputs, *(package.inputs if package else ())]
     while wanted:
         maker = makers.get(wanted.pop())
         if maker is not None and maker.seq not in found:
@@ -141,16 +152,28 @@ def _walk_back(ledger: Ledger, made: Event) -> Iterator[Event]:
     yield from (found[seq] for seq in sorted(found))
 
 
-def _facts(ledger: Ledger, made: Event | None, steps: tuple[Event, ...]) -> dict[str, str]:
+def _facts(ledger: Ledger, made: Event | None, steps: tuple[Event, ...]) -> dict[str, Any]:
     if made is None:
         return {}
     started = next(ledger.events(kind="run.started", run=made.run), None) if made.run else None
     body = started.body if started else {}
-    cost = sum(float(step.body.get("cost", 0)) for step in steps)
-    facts = {"made": f"{made.at:%Y-%m-%d %H:%M:%S} UTC by {made.actor}", "run": made.run or "none"}
-    if body.get("commit"):
-        facts["commit"] = f"{body['commit']}{' with uncommitted changes' if body.get('dirty') else ''}"
-    if body.get("declarations"):
-        facts["declared"] = ", ".join(f"{name} {key[:8]}" for name, key in body["declarations"].items())
-    facts["cost"] = f"{cost:.6f} {steps[-1].body.get('currency', '')}".strip() if steps else "unknown"
-    return facts
+    known = {
+        "made": made.at.isoformat(timespec="seconds"),
+        "actor": made.actor,
+        "run": made.run,
+        "commit": body.get("commit") or made.body.get("commit"),
+        "dirty": body.get("dirty"),
+        "declarations": body.get("declarations"),
+        "cost": sum(float(step.body.get("cost", 0)) for step in steps) if steps else None,
+        "currency": next((step.body.get("currency") for step in steps), None),
+    }
+    return {name: value for name, value in known.items() if value is not None and value != ""}
+
+
+def _share(ledger: Ledger, endpoint: str, version: str) -> dict[str, float]:
+    """What share of the endpoint's requests the version got when a version was promoted last."""
+    for event in ledger.events(kind="version.promoted", newest_first=True):
+        pair = endpoint_and_version(event.subject)
+        if pair is not None and pair[0] == endpoint:
+            return {"share": float(event.body.get("weights", {}).get(version, 0.0))}
+    return {}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from noria.core import Clock, DeclarationError, IntegrityError, ResourceError, canonical
 from noria.ledger.event import KINDS, Event
@@ -31,14 +33,34 @@ _GUARDS = tuple(
 )
 _SCHEMA = (_TABLE, *_GUARDS)
 _MASTER = [
-    ("table", "events", "events", _TABLE),
-    *(("trigger", guard.split()[2], "events", guard) for guard in _GUARDS),
+    ("'table'", "'events'", "'events'", "2", f"'{_TABLE}'"),
+    *(
+        ("'trigger'", f"'{guard.split()[2]}'", "'events'", "0", "'" + guard.replace("'", "''") + "'")
+        for guard in _GUARDS
+    ),
 ]
+_TEXTS = ("at", "kind", "subject", "actor", "run", "inputs", "outputs", "body", "previous", "digest")
+_TYPES = " || ".join(f"typeof({name})" for name in _TEXTS)
 _ADD = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_MAJOR, _MINOR, _PATCH = sqlite3.sqlite_version_info[:3]
+_WRITER = _MAJOR * 1_000_000 + _MINOR * 1_000 + _PATCH
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """How far the chain had grown: its last event's place and digest, and which SQLite wrote it."""
+
+    count: int
+    digest: str
+    writer: int
+    format: int = FORMAT
 
 
 class SqliteLedger:
-    """A `Ledger` in a file, ``sqlite:///path``. Safe for threads and processes at once; a write waits 30 s for another."""
+    """A `Ledger` in a file, ``sqlite:///path``. Safe for threads and processes at once; a write waits 30 s for another.
+
+    It keeps SQLite's rollback journal: with a write-ahead log, events would lie in a second file for a while.
+    """
 
     def __init__(self, url: str, clock: Clock):
         parts = urlsplit(url)
@@ -47,7 +69,6 @@ class SqliteLedger:
         self.path = Path(parts.path[1:] if parts.path.startswith("//") else parts.path)
         self._clock = clock
         self._lock = threading.Lock()
-        self._written = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
@@ -58,10 +79,10 @@ class SqliteLedger:
             raise ResourceError("the ledger cannot be opened", place=str(self.path), value=str(error)) from None
 
     def _prepare(self) -> None:
+        self._db.execute("PRAGMA secure_delete = ON")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == FORMAT:
             return
-        self._db.execute("PRAGMA secure_delete = ON")
         self._db.execute("BEGIN IMMEDIATE")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0 and not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -75,6 +96,8 @@ class SqliteLedger:
                 "not a ledger that this version of Noria reads", place=str(self.path), value=f"format {version}"
             )
         self._db.execute("COMMIT")
+        if version == 0:
+            self._remember()
 
     def append(
         self,
@@ -95,8 +118,9 @@ class SqliteLedger:
                 try:
                     last = self._last()
                     event = _sealed(Event(
-                        seq=last[0] + 1, at=self._clock.now(), kind=kind, subject=subject, actor=actor or current_actor(), run=run,
-                        inputs=tuple(inputs), outputs=tuple(outputs), body=json.loads(canonical(body or {})), previous=last[1],
+                        seq=last[0] + 1, at=self._clock.now(), kind=kind, subject=subject,
+                        actor=actor or current_actor(), run=run, inputs=tuple(inputs), outputs=tuple(outputs),
+                        body=json.loads(canonical(body or {})), previous=last[1],
                     ))  # fmt: skip
                     self._db.execute(_ADD, _row(event))
                     self._db.execute("COMMIT")
@@ -112,7 +136,7 @@ class SqliteLedger:
                 ) from None
             except sqlite3.DatabaseError as error:
                 raise self._unreadable(error) from None
-            self._written = True
+            self._remember()
             return event
 
     def _last(self) -> tuple[int, str]:
@@ -141,65 +165,76 @@ class SqliteLedger:
             raise self._unreadable(error) from None
 
     def verify(self) -> list[str]:
-        """What is wrong: the chain, the file's structure and unused bytes, and the head that was left beside it."""
-        faults: list[str] = []
-        previous, count = "", 0
-        try:
-            for row in self._db.execute("SELECT * FROM events ORDER BY seq"):
-                count += 1
-                faults += _faults_of_row(row, count, previous)
-                previous = row[10]
-            stored = self._db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid").fetchall()
-            if stored != _MASTER:
-                faults.append("the ledger's own tables are not as they were made")
-            faults += [
-                f"the file's structure: {text}"
-                for (text,) in self._db.execute("PRAGMA integrity_check")
-                if text != "ok"
-            ]
-        except (sqlite3.DatabaseError, UnicodeDecodeError, ValueError, TypeError) as error:
-            faults.append(f"event {count + 1} or later cannot be read: {error}")
-        return faults + faults_of_file(self.path) + self._faults_of_head(count, previous)
+        """What is wrong: the chain, the file's structure and unused bytes, and the head that was left beside it.
 
-    def _faults_of_head(self, count: int, digest: str) -> list[str]:
+        All of it is seen at one moment, whoever appends meanwhile. The whole file is held in memory.
+        """
+        faults: list[str] = []
+        place, digest, known = 0, "", self._known()
         try:
-            head = json.loads(self._head.read_bytes())
-            known, known_digest, header = int(head["count"]), str(head["digest"]), str(head["header"])
-        except FileNotFoundError:
-            return (
-                []
-                if count == 0 or self._written
-                else ["the head file is missing: events at the end may have been removed"]
-            )
-        except (ValueError, KeyError, TypeError):
-            return ["the head file cannot be read"]
-        if count < known:
-            return [f"events {count + 1} to {known} are missing at the end"]
-        if count == known and digest != known_digest:
-            return [f"event {count} is not the one that the head file names"]
-        if count == known and header != _header(self.path):
-            return ["the first 100 bytes of the file were changed"]
+            with contextlib.closing(sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True)) as db:
+                db.isolation_level, db.text_factory = None, bytes
+                db.execute("BEGIN")
+                master = (
+                    "SELECT quote(type), quote(name), quote(tbl_name), quote(rootpage), quote(sql) FROM sqlite_master"
+                )
+                if [tuple(map(_text, row)) for row in db.execute(master)] != _MASTER:
+                    return ["the ledger's own tables are not as they were made"]
+                for row in db.execute(f"SELECT *, {_TYPES} FROM events ORDER BY seq"):
+                    faults += _faults_of_row(row, place + 1, digest)
+                    place, digest = row[0], _text(row[10])
+                    if known is not None and place == known.count and digest != known.digest:
+                        faults.append(f"{_name(row)} is not the one that the head file names")
+                checked = (_text(text) for (text,) in db.execute("PRAGMA integrity_check"))
+                faults += [f"the file's structure: {' '.join(text.split())}" for text in checked if text != "ok"]
+                # Not by opening the file: closing it again would let go of SQLite's locks.
+                image = db.serialize()
+                faults += faults_of_file(image, APPLICATION, known.writer if known and known.count == place else None)
+                if self.path.stat().st_size != len(image):
+                    faults.append("the file is longer than its pages")
+        except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: SQLite's own words are broken
+            faults.append(f"event {place + 1} or later cannot be read: {error}")
+        return faults + self._faults_at_end(place, known)
+
+    def _faults_at_end(self, last: int, known: _Head | None) -> list[str]:
+        if known is None:
+            missing = "the head file cannot be read: events at the end may have been removed"
+            return [missing] if last or self._head.exists() else []
+        if last < known.count:
+            return [f"events {last + 1} to {known.count} are missing at the end"]
         return []
 
     @property
     def _head(self) -> Path:
         return self.path.with_name(self.path.name + ".head")
 
-    def close(self) -> None:
-        """Remember how far the chain had grown, and let go. After a kill the head lags; it never leads."""
-        with self._lock:
+    def _known(self) -> _Head | None:
+        try:
+            return _Head(**json.loads(self._head.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _remember(self) -> None:
+        """Write down beside the file how far the chain has grown. After a kill the head lags; it never leads."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
             try:
-                if self._written:
-                    self._db.execute("BEGIN IMMEDIATE")
-                    count, digest = self._last()
-                    fresh = self._head.with_name(f"{self._head.name}.{os.getpid()}")
-                    fresh.write_bytes(canonical({"count": count, "digest": digest, "header": _header(self.path)}))
-                    os.replace(fresh, self._head)
-                    self._db.execute("ROLLBACK")
-            except (sqlite3.DatabaseError, OSError):
-                pass  # the head is a help; the chain itself is durable already
+                count, digest = self._last()
+                fresh = self._head.with_name(f"{self._head.name}.{os.getpid()}")
+                with open(fresh, "wb") as file:
+                    file.write(canonical(asdict(_Head(count, digest, _WRITER))))
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(fresh, self._head)
             finally:
-                self._db.close()
+                self._db.execute("ROLLBACK")
+        except (sqlite3.Error, OSError):
+            pass  # the head is a help; the chain itself is durable already
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            self._db.close()
 
     def _unreadable(self, error: Exception) -> IntegrityError:
         return IntegrityError(
@@ -208,11 +243,6 @@ class SqliteLedger:
             value=str(error),
             mend="noria verify says what is wrong; restore the file from a copy",
         )
-
-
-def _header(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.blake2b(file.read(100), digest_size=16).hexdigest()
 
 
 def _sealed(event: Event) -> Event:
@@ -239,14 +269,33 @@ def _row(event: Event) -> tuple[Any, ...]:
 def _event(row: tuple[Any, ...]) -> Event:
     return Event(
         seq=row[0], at=datetime.fromisoformat(row[1]), kind=row[2], subject=row[3], actor=row[4], run=row[5],
-        inputs=tuple(json.loads(row[6])), outputs=tuple(json.loads(row[7])), body=json.loads(row[8]), previous=row[9], digest=row[10],
+        inputs=tuple(json.loads(row[6])), outputs=tuple(json.loads(row[7])), body=json.loads(row[8]),
+        previous=row[9], digest=row[10],
     )  # fmt: skip
 
 
-def _faults_of_row(row: tuple[Any, ...], position: int, previous: str) -> list[str]:
-    name = f"event {row[0]} ({row[2]}, {row[3]})"
-    if row[0] != position:
-        return [f"event {position} is missing; {name} stands in its place"]
-    if hashlib.blake2b(canonical(row[:10]), digest_size=32).hexdigest() != row[10]:
-        return [f"{name} was changed"]
-    return [f"{name} does not follow the event before it"] if row[9] != previous else []
+def _faults_of_row(row: tuple[Any, ...], place: int, previous: str) -> list[str]:
+    """What is wrong with a row, its texts as bytes, that should be the event at `place`."""
+    faults = []
+    if row[0] != place:
+        gap = f"event {place} is" if row[0] == place + 1 else f"events {place} to {row[0] - 1} are"
+        faults.append(f"{gap} missing before {_name(row)}" if row[0] > place else f"{_name(row)} is out of place")
+    if _text(row[11]) != "text" * len(_TEXTS):
+        return [*faults, f"{_name(row)} was changed"]
+    try:
+        told = [row[0], *(part.decode() for part in row[1:11])]
+    except UnicodeDecodeError:
+        return [*faults, f"{_name(row)} was changed"]
+    if hashlib.blake2b(canonical(told[:10]), digest_size=32).hexdigest() != told[10]:
+        return [*faults, f"{_name(row)} was changed"]
+    if told[9] != previous and not faults:
+        faults.append(f"{_name(row)} does not follow the event before it")
+    return faults
+
+
+def _name(row: tuple[Any, ...]) -> str:
+    return f"event {row[0]} ({_text(row[2])}, {_text(row[3])})"
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
