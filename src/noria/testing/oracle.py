@@ -12,7 +12,9 @@ from typing import Any
 
 from noria.declarations import FeatureView
 from noria.expressions import Kind, parse, to_python
-from noria.features.views import hop_of, view_plan
+from noria.features import WindowAggregate, plans_of
+
+_HOUR = 3600 * 10**6
 
 VALUES: dict[str, Callable[[Sequence[float]], float | None]] = {
     "count": len,
@@ -51,7 +53,8 @@ def window_value(
     2.0
     """
     t = at - lag
-    hop = hop_of(window, hop)
+    if hop is None:
+        hop = 24 * _HOUR if window >= 12 * 24 * _HOUR else _HOUR if window >= 12 * _HOUR else _HOUR // 12
     tail = (t - window) // hop * hop
     seen = [(time, value) for time, value in events if tail <= time < t and value is not None and value == value]
     return VALUES[kind]([value for _, value in sorted(seen, key=lambda event: event[0])])
@@ -78,13 +81,15 @@ def view_values(
     time = view.source.event_time
     assert time is not None
     mine = [row for row in rows if row[time] is not None and all(row[k] == key[k] is not None for k in view.keys)]
-    found = {}
-    for one in (plan := view_plan(view, schema)).windowed:
-        track = plan.tracks[one.track]
-        keeps = to_python(parse(track.where.text), schema) if track.where else lambda row: True
-        value = to_python(parse(track.column.text), schema) if track.column else lambda row: 1.0
-        given = ((row[time], value(row)) for row in mine if keeps(row) is True)
-        events = [(when, None if what is None else 1.0 if track.kind.kind == "count" and what == what else what)
-                  for when, what in given]  # fmt: skip
-        found[one.name] = window_value(track.kind.kind, events, at, one.window, one.hop, view.source.lag)
-    return found
+    values = []
+    for declared in view.aggregates:
+        assert isinstance(declared, WindowAggregate)
+        keeps = to_python(parse(declared.where), schema) if declared.where else lambda row: True
+        value = to_python(parse(declared.column), schema) if declared.column else lambda row: 1.0
+        given = [(row[time], value(row)) for row in mine if keeps(row) is True]
+        if declared.kind == "count":  # of texts, too
+            given = [(when, 1.0 if what == what else what) for when, what in given if what is not None]
+        for window in declared.windows:
+            values.append(window_value(declared.kind, given, at, window, declared.hop, view.source.lag))
+    names = [one.name for plan in plans_of([view], {view.source.name: schema}) for one in plan.windowed]
+    return dict(zip(names, values, strict=True))

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 
 class First(WindowAggregate):
-    """The value of the earliest row that has one; of rows at one time the earlier arrival wins. Null in an
-    empty window.
+    """The value of the earliest row that has one; null in an empty window. At one time the earlier arrival wins.
 
     Examples
     --------
