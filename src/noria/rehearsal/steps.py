@@ -178,7 +178,8 @@ def _live(ctx: StepContext, project: Project, own: Workspace, period: Period) ->
 
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(ServerProcess(project, own, clock=clock.path, hosts=["127.0.0.1"]))
-        store = stack.enter_context(contextlib.closing(open_store(own.online)))
+        # A killed rehearsal begins anew: its store need not wait for the disk.
+        store = stack.enter_context(contextlib.closing(open_store(own.online, durable=False)))
         worker = StreamWorker(project, schemas_of(_ingested(ctx.inputs)), store)
         client = stack.enter_context(contextlib.closing(Client("127.0.0.1", server.port, project.endpoint.name)))
         life = Life(
