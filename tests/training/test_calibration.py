@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.training.calibration import Calibration, calibrate
+from noria.training.metrics import score
 
 
 def _rows(slope: float, shift: float, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -48,3 +49,21 @@ def test_every_way_keeps_the_order_and_stays_between_0_and_1(
         found = Calibration(way, slopes, c).probability(ordered)
         assert ((found >= 0) & (found <= 1)).all()
         assert (np.diff(found) >= -1e-12).all()
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(0.4, 0.0), (1.0, -1.5), (2.5, 0.5)])
+def test_rows_that_it_never_saw_have_a_better_log_loss(slope: float, shift: float) -> None:
+    margin, labels = _rows(slope, shift)
+    half = len(margin) // 2
+    found = calibrate(margin[:half], labels[:half])
+    before, after = (
+        score("log_loss", labels[half:], way.probability(margin[half:])) for way in (Calibration("none"), found)
+    )
+    assert found.way != "none"
+    assert after > before + 0.01
+    best = 1 / (1 + np.exp(-(slope * margin[half:] + shift)))
+    assert after == pytest.approx(score("log_loss", labels[half:], best), abs=0.002)
+
+
+def test_rows_with_one_answer_are_not_calibrated() -> None:
+    assert calibrate(np.linspace(-1, 1, 50), np.ones(50, np.int8)).way == "none"

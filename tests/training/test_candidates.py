@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -144,6 +147,19 @@ def test_features_of_one_kind_are_enough(learner: Learner, kept: str, parts: tup
     fitted = learner.trainer(train, validate, "log_loss", 0)(learner.first())
     found = scorer(fitted, WAYS[0], test).score(test.numbers, test.strings())
     assert found == pytest.approx(WAYS[0].probability(fitted.margin(test)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "")]
+)
+def test_threads_of_trees_do_not_spin_unless_somebody_says_so(given: dict[str, str], spins: str) -> None:
+    code = (
+        "import os, sys\nfrom noria.training.candidates.lightgbm import _library\n"
+        "assert 'lightgbm' not in sys.modules\n_library()\nprint(os.environ.get('GOMP_SPINCOUNT', ''))"
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=kept | given, check=True)
+    assert done.stdout.strip() == spins
 
 
 def _only(rows: Rows, kind: str) -> Rows:
