@@ -57,7 +57,8 @@ class Scorer:
             raise IntegrityError("ONNX Runtime cannot load the model", place=place, value=str(error)[:300]) from None
         if shapes != {"numbers": len(self.number_names), "categories": len(self.category_names)}:
             raise IntegrityError("the model's inputs are not its features", place=place, value=shapes)
-        self._run = self._session.run
+        # What is under the session's Python layer takes a microsecond less; where it has no such name, the layer does.
+        self._run = getattr(self._session, "_sess", self._session).run
 
     def predict(self, columns: Mapping[str, Any]) -> NDArray[np.float64]:
         """Probabilities, float64 ``[n]``.
@@ -94,5 +95,5 @@ class Scorer:
         categories : object [n, m]
             Text, null is ``""``.
         """
-        result = self._run(_OUTPUTS, {"numbers": numbers, "categories": categories})[0]
-        return np.asarray(result, np.float64)
+        result: NDArray[np.float32] = self._run(_OUTPUTS, {"numbers": numbers, "categories": categories}, None)[0]
+        return result.astype(np.float64)

@@ -196,7 +196,8 @@ class Application:
     def _choose(self, version: str, seed: bytes) -> Loaded:
         if version:
             return self.fleet.versions[version]
-        return self.fleet.only or self.fleet.pick(seed)
+        fleet = self.fleet
+        return fleet.only or fleet.pick(seed)
 
     def _split(self, rows: Sequence[Row], names: Sequence[str] | None) -> list[tuple[Loaded, Sequence[int]]]:
         """Which version answers which rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,15 +57,20 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Loaded versions and their shares, which sum to 1."""
+    """Loaded versions and their shares, which sum to 1.
+
+    Attributes
+    ----------
+    only : Loaded, optional
+        The version that gets every request, if one does.
+    """
 
     versions: Mapping[str, Loaded]
     shares: Mapping[str, float]
+    only: Loaded | None = field(init=False)
 
-    @property
-    def only(self) -> Loaded | None:
-        """The version that gets every request, if one does."""
-        return next(iter(self.versions.values())) if len(self.versions) == 1 else None
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "only", next(iter(self.versions.values())) if len(self.versions) == 1 else None)
 
     def pick(self, seed: bytes) -> Loaded:
         """The version that answers a request: always the same one for the same seed and shares."""
