@@ -10,11 +10,11 @@ import mmap
 import os
 import struct
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC as UTC
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-UTC = UTC
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = struct.Struct("<q")
 

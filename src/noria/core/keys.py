@@ -30,7 +30,10 @@ def content_key(*values: object) -> str:
 
 def canonical(value: object) -> bytes:
     """Plain JSON values as bytes that depend on content alone: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    # The name of a file may hold bytes that are no UTF-8: Python shows them as lone surrogates, JSON escapes those.
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
+        errors="backslashreplace"
+    )
 
 
 def type_name(kind: type) -> str:

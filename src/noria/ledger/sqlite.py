@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,16 +33,19 @@ _GUARDS = tuple(
     for verb in ("UPDATE", "DELETE")
 )
 _SCHEMA = (_TABLE, *_GUARDS)
-_MASTER = [
-    ("'table'", "'events'", "'events'", "2", f"'{_TABLE}'"),
-    *(
-        ("'trigger'", f"'{guard.split()[2]}'", "'events'", "0", "'" + guard.replace("'", "''") + "'")
-        for guard in _GUARDS
-    ),
-]
+_MASTER = sorted(
+    [
+        ("'table'", "'events'", "'events'", "2", f"'{_TABLE}'"),
+        *(
+            ("'trigger'", f"'{guard.split()[2]}'", "'events'", "0", "'" + guard.replace("'", "''") + "'")
+            for guard in _GUARDS
+        ),
+    ]
+)
 _TEXTS = ("at", "kind", "subject", "actor", "run", "inputs", "outputs", "body", "previous", "digest")
 _TYPES = " || ".join(f"typeof({name})" for name in _TEXTS)
 _ADD = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SECRET = re.compile(r"://[^/?#@\s\"]*@")
 _MAJOR, _MINOR, _PATCH = sqlite3.sqlite_version_info[:3]
 _WRITER = _MAJOR * 1_000_000 + _MINOR * 1_000 + _PATCH
 
@@ -86,6 +90,7 @@ class SqliteLedger:
         self._db.execute("BEGIN IMMEDIATE")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0 and not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            self._refuse_lost()
             for statement in _SCHEMA:
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA application_id = {APPLICATION}")
@@ -98,6 +103,14 @@ class SqliteLedger:
         self._db.execute("COMMIT")
         if version == 0:
             self._remember()
+
+    def _refuse_lost(self) -> None:
+        """A new ledger must not take the place of one that somebody removed."""
+        known = self._known()
+        if known is not None and known.count:
+            self._db.execute("ROLLBACK")
+            mend = f"restore it from a copy; to begin anew, remove {self._head.name} too"
+            raise IntegrityError(f"the ledger is gone, with {known.count} events", place=str(self.path), mend=mend)
 
     def append(
         self,
@@ -117,11 +130,8 @@ class SqliteLedger:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     last = self._last()
-                    event = _sealed(Event(
-                        seq=last[0] + 1, at=self._clock.now(), kind=kind, subject=subject,
-                        actor=actor or current_actor(), run=run, inputs=tuple(inputs), outputs=tuple(outputs),
-                        body=json.loads(canonical(body or {})), previous=last[1],
-                    ))  # fmt: skip
+                    shown = _shown(subject, actor or current_actor(), run, inputs, outputs, body or {})
+                    event = _sealed(Event(last[0] + 1, self._clock.now(), kind, *shown, previous=last[1]))
                     self._db.execute(_ADD, _row(event))
                     self._db.execute("COMMIT")
                 except BaseException:
@@ -178,7 +188,7 @@ class SqliteLedger:
                 master = (
                     "SELECT quote(type), quote(name), quote(tbl_name), quote(rootpage), quote(sql) FROM sqlite_master"
                 )
-                if [tuple(map(_text, row)) for row in db.execute(master)] != _MASTER:
+                if sorted(tuple(map(_text, row)) for row in db.execute(master)) != _MASTER:
                     return ["the ledger's own tables are not as they were made"]
                 for row in db.execute(f"SELECT *, {_TYPES} FROM events ORDER BY seq"):
                     faults += _faults_of_row(row, place + 1, digest)
@@ -243,6 +253,17 @@ class SqliteLedger:
             value=str(error),
             mend="noria verify says what is wrong; restore the file from a copy",
         )
+
+
+def _shown(
+    subject: str, actor: str, run: str, inputs: Sequence[str], outputs: Sequence[str], body: Mapping[str, Any]
+) -> tuple[str, str, str, tuple[str, ...], tuple[str, ...], Mapping[str, Any]]:
+    """Fields of an event as they may be kept: plain JSON, and no URL with its user and password."""
+    plain = canonical([subject, actor, run, list(inputs), list(outputs), dict(body)]).decode()
+    subject, actor, run, inputs, outputs, body = json.loads(_SECRET.sub("://***@", plain))
+    # Names may hold bytes that are no UTF-8; SQLite keeps none of those, JSON escapes them.
+    subject, actor, run = (name.encode(errors="backslashreplace").decode() for name in (subject, actor, run))
+    return subject, actor, run, tuple(inputs), tuple(outputs), body
 
 
 def _sealed(event: Event) -> Event:
