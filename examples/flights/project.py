@@ -50,6 +50,7 @@ project = nr.Project(
         "distance": "distance", "carrier": "carrier", "origin": "origin", "dest": "dest",
         "plane_age": "EXTRACT(YEAR FROM scheduled) - plane_year"}),
     search=nr.Search("binary", metric="average_precision", trials=12, budget=nr.Budget(seconds=60), slices="carrier",
+                     candidates=[nr.Baseline(["carrier", "hour"]), nr.LogisticRegression(), nr.LightGBM()],
                      split=nr.TimeSplit(train_until="2013-09-01", validate_until="2013-11-01", test_until="2013-12-01")),
     gates=[nr.ContractKept(), nr.BeatsBaseline(), nr.GeneralisationGap(), nr.NoWorseSlice("carrier"), nr.Latency(p99_ms=5),
            nr.Parity(), nr.Approval(role="domain expert", waived="An example has nobody to ask: evidence alone decides.")],
