@@ -13,22 +13,41 @@ _REMEMBERED = 5
 
 
 def totals(events: Iterable[Event], *, by: str = "step") -> dict[str, float]:
-    """Money by step, or by the values of a tag; events other than ``step.finished`` count for nothing.
+    """Money by step, by model or by the values of a tag, for steps that finished and for steps that failed.
+
+    Whatever it is grouped by, the sum is the same: what has no group is under ``""``.
 
     Parameters
     ----------
     events : iterable of Event
-        From the ledger.
+        From the ledger, of all kinds.
     by : str
-        ``"step"`` or the name of a tag; what lacks the tag is under ``""``.
+        ``"step"``; ``"model"``: the version that the step's run packaged; or the name of a tag.
     """
+    told = list(events)
+    made = {event.run: str(event.body["version"]) for event in told if event.kind == "version.packaged" and event.run}
     spent: defaultdict[str, float] = defaultdict(float)
-    for event in events:
-        if event.kind == "step.finished":
-            spent[event.subject if by == "step" else str(event.body.get("tags", {}).get(by, ""))] += float(
-                event.body["cost"]
-            )
+    for event in told:
+        if event.kind in ("step.finished", "step.failed"):
+            if by == "step":
+                group = event.subject
+            elif by == "model":
+                group = made.get(event.run, "")
+            else:
+                group = str(event.body.get("tags", {}).get(by, ""))
+            spent[group] += float(event.body.get("cost", 0.0))
     return dict(spent)
+
+
+def per_prediction(ledger: Ledger) -> tuple[float, str] | None:
+    """What one prediction costs, and in which currency: what serving cost in the last rehearsal, by its questions.
+
+    None where nothing was rehearsed.
+    """
+    for event in ledger.events(kind="rehearsal.finished", newest_first=True):
+        cost = event.body["cost"]
+        return float(cost["per_thousand"]) / 1000, str(cost["currency"])
+    return None
 
 
 def expected(ledger: Ledger, step: str) -> tuple[float, float] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from noria.core import DeclarationError, IntegrityError
@@ -25,12 +27,7 @@ class ApiKeys:
 
     def __init__(self, path: Path):
         self._path = path
-        try:
-            self._hashes: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        except ValueError:
-            raise IntegrityError(
-                "the file of API keys cannot be read", place=str(path), mend="restore it, or make new keys"
-            ) from None
+        self._hashes = _read(path)
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -41,21 +38,21 @@ class ApiKeys:
 
     def create(self, label: str) -> str:
         """A new key under a label; it is returned once and kept only as a hash."""
-        if label in self._hashes:
-            raise DeclarationError(
-                "there is a key of that label", value=label, mend="revoke it first, or take another label"
-            )
         key = "noria_" + secrets.token_urlsafe(32)
-        self._store({**self._hashes, label: _hash(key)})
+        with self._alone():
+            if label in self._hashes:
+                mend = "revoke it first, or take another label"
+                raise DeclarationError("there is a key of that label", value=label, mend=mend)
+            self._store({**self._hashes, label: _hash(key)})
         return key
 
     def revoke(self, label: str) -> None:
         """Forget a key."""
-        if label not in self._hashes:
-            raise DeclarationError(
-                "no key of that label", value=label, mend="one of " + (", ".join(self.labels()) or "none")
-            )
-        self._store({name: value for name, value in self._hashes.items() if name != label})
+        with self._alone():
+            if label not in self._hashes:
+                mend = "one of " + (", ".join(self.labels()) or "none")
+                raise DeclarationError("no key of that label", value=label, mend=mend)
+            self._store({name: value for name, value in self._hashes.items() if name != label})
 
     def holder(self, key: str) -> str | None:
         """The label of a key, or None; takes the same time for every wrong key."""
@@ -65,8 +62,18 @@ class ApiKeys:
                 found = label
         return found
 
-    def _store(self, hashes: dict[str, str]) -> None:
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the file against other processes, and see what they have written."""
+        import fcntl
+
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(self._path.with_name(self._path.name + ".lock"), "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._hashes = _read(self._path)
+            yield
+
+    def _store(self, hashes: dict[str, str]) -> None:
         fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(hashes, file)
@@ -74,6 +81,19 @@ class ApiKeys:
             os.fsync(file.fileno())
         os.replace(fresh, self._path)
         self._hashes = hashes
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        hashes = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        hashes = None
+    if not isinstance(hashes, dict) or not all(isinstance(value, str) for value in hashes.values()):
+        mend = "restore it, or make new keys"
+        raise IntegrityError("the file of API keys cannot be read", place=str(path), mend=mend)
+    return hashes
 
 
 def _hash(key: str) -> str:

@@ -10,8 +10,8 @@ def host_allowed(header: str | None, hosts: Sequence[str]) -> bool:
 
     Examples
     --------
-    >>> host_allowed("localhost:8080", ["localhost"]), host_allowed("evil.example", ["localhost"]), host_allowed(None, ["localhost"])
-    (True, False, False)
+    >>> [host_allowed(header, ["localhost"]) for header in ("localhost:8080", "evil.example", None)]
+    [True, False, False]
     """
     if not header:
         return False
