@@ -69,11 +69,12 @@ class Features:
         for row in requests:
             if "a" not in row:
                 raise DataError("the request lacks a column", place="a")
-        return {
-            "a": np.array([row["a"] for row in requests], np.float32),
-            "b": np.array([row.get("b", 0.0) for row in requests], np.float32),
-            "carrier": [row.get("carrier") for row in requests],
-        }
+        with np.errstate(over="ignore"):
+            return {
+                "a": np.array([row["a"] for row in requests], np.float32),
+                "b": np.array([row.get("b", 0.0) for row in requests], np.float32),
+                "carrier": [row.get("carrier") for row in requests],
+            }
 
 
 class Asked:

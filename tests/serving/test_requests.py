@@ -99,6 +99,17 @@ def test_a_number_of_400_digits_is_refused(ask):
     assert (status, "out of range" in told["error"].lower()) == (400, True)
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e39", "-1e39", "1e999", "0x1", "01", "True"])
+def test_what_json_has_no_number_for_is_refused(ask, value):
+    body = json.dumps(named(a=tensor("a", [7]))).replace("[7]", f"[{value}]").encode()
+    assert ask("POST", INFER, body)[0] == 400
+    assert ask("POST", ROWS, f'{{"rows": [{{"a": {value}}}]}}'.encode())[0] == (200 if value in FINITE else 400)
+
+
+FINITE = ("1e39", "-1e39")
+"""Numbers of JSON that float32 has not: in named columns it is for the features to say what becomes of them."""
+
+
 def test_too_many_rows_are_refused(ask):
     assert ask("POST", INFER, named(a=tensor("a", [1.0] * 1001)))[0] == 413
     assert ask("POST", ROWS, {"rows": [{"a": 1}] * 1001})[0] == 413
