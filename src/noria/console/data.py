@@ -8,7 +8,7 @@ from typing import Any
 
 from noria.console import charts
 from noria.console.figures import count, many, metric_name, share
-from noria.core.urls import redacted
+from noria.core import redacted
 from noria.declarations import Project, Source, duration_text
 
 Facts = Mapping[str, Mapping[str, Any]]

@@ -68,14 +68,18 @@ class Parity(Check):
 
 
 def _sample(training_set: Path, moments: int, rows: int) -> pl.DataFrame:
-    """Up to `rows` rows, asked at the busiest moment of each of `moments` parts of the set; the same ones every time."""
+    """Up to `rows` rows, asked at the busiest moment of each of `moments` parts of the set; always the same."""
     import polars as pl
 
     lazy = pl.scan_parquet(training_set)
     asked = lazy.select(pl.col("_time").drop_nulls()).group_by("_time").len().sort("_time").collect()
     steps = min(moments, len(asked))
     parts = asked.with_columns(part=pl.int_range(pl.len()) * steps // pl.len())
-    chosen = parts.sort("len", "_time", descending=[True, False]).unique("part", keep="first")["_time"].sort()
+    chosen = (
+        parts.sort("len", "_time", descending=[True, False])
+        .unique("part", keep="first", maintain_order=True)["_time"]
+        .sort()
+    )
     found = lazy.filter(pl.col("_time").is_in(chosen.implode())).collect()
     return found.filter(pl.int_range(pl.len()).over("_time") < -(-rows // max(steps, 1))).head(rows)
 

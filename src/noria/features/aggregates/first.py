@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class First(WindowAggregate):
-    """The value of the earliest row that has one; null in an empty window. At one time the earlier arrival wins.
+    """The value of the earliest row that has one. At one time the earlier arrival wins; an empty window gives null.
 
     Examples
     --------

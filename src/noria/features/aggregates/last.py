@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Last(WindowAggregate):
-    """The value of the latest row that has one; of rows at one time the later arrival wins. Null in an empty window.
+    """The value of the latest row that has one. At one time the later arrival wins; an empty window gives null.
 
     Examples
     --------
