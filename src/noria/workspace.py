@@ -122,17 +122,19 @@ def workspace_of(place: str | Path | None = None) -> Workspace:
     Raises
     ------
     DeclarationError
-        ``[workspace]`` has an unknown part.
+        ``[workspace]`` has an unknown part, or one that is no text.
     """
     project_file = find_project(place)
     settings = read_settings(project_file.parent).get("workspace", {})
-    if not isinstance(settings, dict) or (unknown := set(settings) - {"root", *_PARTS}):
-        raise DeclarationError(
-            "noria.toml, [workspace]: unknown part",
-            place=str(project_file.parent / "noria.toml"),
-            value=sorted(unknown) if isinstance(settings, dict) else settings,
-            mend="one of root, " + ", ".join(_PARTS),
-        )
+    place = str(project_file.parent / "noria.toml")
+    if not isinstance(settings, dict):
+        raise DeclarationError("noria.toml: workspace is a table", place=place, value=settings, mend="[workspace]")
+    if unknown := sorted(set(settings) - {"root", *_PARTS}):
+        mend = "one of root, " + ", ".join(_PARTS)
+        raise DeclarationError("noria.toml, [workspace]: unknown part", place=place, value=unknown, mend=mend)
+    for part, url in settings.items():
+        if not isinstance(url, str) or not url:
+            raise DeclarationError(f"noria.toml, [workspace]: {part} is a text", place=place, value=url)
     root = Path(os.environ.get("NORIA_WORKSPACE") or settings.get("root", ".noria"))
     root = root if root.is_absolute() else project_file.parent / root
     urls = {
@@ -141,5 +143,5 @@ def workspace_of(place: str | Path | None = None) -> Workspace:
         "online": f"lmdb:///{root}/online",
         "registry": f"sqlite:///{root}/mlflow.db",
     }
-    urls |= {part: str(url) for part, url in settings.items() if part != "root"}
+    urls |= {part: url for part, url in settings.items() if part != "root"}
     return Workspace(root=root, project_file=project_file, **urls)

@@ -1,0 +1,107 @@
+import dataclasses
+import subprocess
+import sys
+import time
+
+import pytest
+
+from noria.core import BusyError, DeclarationError
+from noria.workspace import workspace_of
+
+HOLD = """
+import sys, time
+from noria.workspace import workspace_of
+with workspace_of(sys.argv[1]).lock("noria run"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(project_file):
+    """Another process that holds the workspace."""
+    command = [sys.executable, "-c", HOLD, project_file]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def told(project_file, text):
+    project_file.with_name("noria.toml").write_text(text)
+
+
+def test_it_lies_beside_the_project_and_makes_nothing(project_file, monkeypatch):
+    monkeypatch.delenv("NORIA_WORKSPACE", raising=False)
+    workspace = workspace_of(project_file.parent)
+    root = project_file.parent / ".noria"
+    assert workspace.root == root
+    assert workspace.project_file == project_file
+    assert (workspace.ledger, workspace.lake) == (f"sqlite:///{root}/ledger.db", f"file://{root}/lake")
+    assert (workspace.online, workspace.registry) == (f"lmdb:///{root}/online", f"sqlite:///{root}/mlflow.db")
+    parts = (workspace.artifacts, workspace.scratch, workspace.packages, workspace.serving, workspace.keys)
+    assert {part.parent for part in parts} == {root}
+    assert not root.exists()
+
+
+def test_parts_can_be_urls(project_file):
+    told(project_file, '[workspace]\nroot = "state"\nledger = "postgresql://db/noria"\nlake = "s3://bucket/lake"')
+    workspace = workspace_of(project_file)
+    assert workspace.root == project_file.parent / "state"
+    assert (workspace.ledger, workspace.lake) == ("postgresql://db/noria", "s3://bucket/lake")
+    assert workspace.online == f"lmdb:///{workspace.root}/online"
+
+
+def test_the_environment_says_where(project_file, monkeypatch, tmp_path):
+    told(project_file, '[workspace]\nroot = "state"')
+    monkeypatch.setenv("NORIA_WORKSPACE", str(tmp_path / "elsewhere"))
+    assert workspace_of(project_file).root == tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('[workspace]\nlaek = "s3://b"', ["laek"]),
+        ('workspace = "x"', "x"),
+        ("[workspace]\nroot = 3", 3),
+        ("[workspace]\nlake = 3", 3),
+    ],
+)
+def test_an_unknown_part_is_refused(project_file, text, value):
+    told(project_file, text)
+    with pytest.raises(DeclarationError, match="workspace") as caught:
+        workspace_of(project_file)
+    assert caught.value.value == value
+    assert caught.value.place == str(project_file.with_name("noria.toml"))
+
+
+def test_a_held_workspace_names_its_holder(project_file, holder):
+    with pytest.raises(BusyError) as caught, workspace_of(project_file).lock("noria plan"):
+        pass
+    assert f"process {holder.pid} (noria run) since " in caught.value.value
+
+
+def test_it_is_waited_for_and_free_when_its_holder_is_killed(project_file, holder):
+    workspace = workspace_of(project_file)
+    began = time.monotonic()
+    with pytest.raises(BusyError), workspace.lock("noria plan", wait=0.3):
+        pass
+    assert time.monotonic() - began >= 0.3
+    holder.kill()
+    with workspace.lock("noria plan", wait=10):
+        pass
+
+
+def test_it_is_free_after_an_error(project_file):
+    workspace = workspace_of(project_file)
+    with pytest.raises(ZeroDivisionError), workspace.lock("a"):
+        raise ZeroDivisionError
+    with workspace.lock("b"):
+        pass
+
+
+def test_it_is_data(project_file):
+    workspace = workspace_of(project_file)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        workspace.root = project_file
+    assert workspace == workspace_of(project_file)
