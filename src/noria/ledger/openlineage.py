@@ -6,6 +6,7 @@ The form: https://openlineage.io/spec/2-0-2/OpenLineage.json.
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from noria.ledger.event import Event, Ledger
@@ -17,7 +18,7 @@ _STATES = {"step.finished": "COMPLETE", "step.failed": "FAIL"}
 
 
 def export(ledger: Ledger, *, run: str | None = None, namespace: str = "noria") -> list[dict[str, Any]]:
-    """Run events of all steps, or of one run's, in order.
+    """Run events of all steps, or of one run's, in order: for each step that it began, and how it ended.
 
     Parameters
     ----------
@@ -29,23 +30,49 @@ def export(ledger: Ledger, *, run: str | None = None, namespace: str = "noria") 
         Of jobs and datasets.
     """
     return [
-        _run_event(event, state, namespace)
+        told
         for event in ledger.events(kind="step.*", run=run)
-        if (state := _STATES.get(event.kind)) is not None
+        if event.kind in _STATES
+        for told in (_began(event, namespace), _ended(event, namespace))
     ]
 
 
-def _run_event(event: Event, state: str, namespace: str) -> dict[str, Any]:
+def _began(event: Event, namespace: str) -> dict[str, Any]:
+    """The ledger is told of a step when it ends, and how long it took."""
+    seconds = event.body.get("meters", {}).get("wall_seconds", 0.0)
     return {
-        "eventType": state,
-        "eventTime": event.at.isoformat(),
-        "run": {"runId": str(uuid.uuid5(_NAMESPACE, f"{event.run}/{event.subject}/{event.body.get('key', '')}"))},
+        "eventType": "START",
+        "eventTime": (event.at - timedelta(seconds=seconds)).isoformat(),
+        "run": {"runId": _run_id(event)},
         "job": {"namespace": namespace, "name": event.subject},
         "inputs": [{"namespace": namespace, "name": name} for name in event.inputs],
-        "outputs": [_output(event, name, namespace) for name in event.outputs],
+        "outputs": [],
         "producer": _PRODUCER,
         "schemaURL": _SCHEMA,
     }
+
+
+def _ended(event: Event, namespace: str) -> dict[str, Any]:
+    outputs = [_output(event, name, namespace) for name in event.outputs]
+    state = _STATES[event.kind]
+    told = {**_began(event, namespace), "eventType": state, "eventTime": event.at.isoformat(), "outputs": outputs}
+    if state == "FAIL":
+        facet = {
+            **_facet("1-0-1", "ErrorMessageRunFacet"),
+            "message": event.body["error"],
+            "programmingLanguage": "python",
+        }
+        told["run"] = {"runId": _run_id(event), "facets": {"errorMessage": facet}}
+    return told
+
+
+def _run_id(event: Event) -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"{event.run}/{event.subject}/{event.body.get('key', '')}"))
+
+
+def _facet(version: str, name: str) -> dict[str, str]:
+    schema = f"https://openlineage.io/spec/facets/{version}/{name}.json#/$defs/{name}"
+    return {"_producer": _PRODUCER, "_schemaURL": schema}
 
 
 def _output(event: Event, name: str, namespace: str) -> dict[str, Any]:
@@ -53,8 +80,6 @@ def _output(event: Event, name: str, namespace: str) -> dict[str, Any]:
     dataset: dict[str, Any] = {"namespace": namespace, "name": name}
     schema = facts.get("schema")
     if name.startswith("table:") and "__quarantine" not in name and isinstance(schema, dict):
-        dataset["facets"] = {"schema": {
-            "_producer": _PRODUCER, "_schemaURL": "https://openlineage.io/spec/facets/1-1-1/SchemaDatasetFacet.json",
-            "fields": [{"name": column, "type": kind} for column, kind in schema.items()],
-        }}  # fmt: skip
+        fields = [{"name": column, "type": kind} for column, kind in schema.items()]
+        dataset["facets"] = {"schema": {**_facet("1-2-0", "SchemaDatasetFacet"), "fields": fields}}
     return dataset
