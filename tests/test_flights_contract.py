@@ -28,7 +28,7 @@ FOUND = {
     ("airports", "key (faa)"): (0, KEY.format("faa", "airports")),
     ("airports", "tzone is not null"): (3, "SELECT COUNT(*) FROM airports WHERE tzone IS NULL"),
     # Deer Valley and Montgomery Field lie east of Greenwich here, so their zone is China's.
-    ("airports", "tzone LIKE 'America/%' OR tzone LIKE 'Pacific/%'"): (
+    ("airports", "tzone matches (America|Pacific)/.*"): (
         2, "SELECT COUNT(*) FROM airports WHERE tzone NOT LIKE 'America/%' AND tzone NOT LIKE 'Pacific/%'"),
     ("planes", "key (tailnum)"): (0, KEY.format("tailnum", "planes")),
     ("planes", "year is not null"): (70, "SELECT COUNT(*) FROM planes WHERE year IS NULL"),

@@ -1,8 +1,8 @@
 """The flights example's windowed features by hand in Polars, as well as its authors know: the peer of a training set.
 
-Sums and counts come from running totals read twice by an as-of join, at the window's head and at its tail; the latest value
-is one as-of join; only the maximum needs a rolling window. The semantics are Noria's (strictly before, tails in hops), so
-that the columns can be compared one by one.
+Sums and counts come from running totals read twice by an as-of join, at the window's head and at its tail; the latest
+value is one as-of join; only the maximum needs a rolling window. The semantics are Noria's (strictly before, tails in
+hops), so that the columns can be compared one by one.
 
 Usage: polars_windows.py FLIGHTS.parquet WEATHER.parquet PLANES.parquet OUT.parquet REPEATS  ->  one JSON line.
 """
@@ -18,7 +18,7 @@ import polars as pl
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 WINDOWS = {"1h": HOUR, "6h": 6 * HOUR, "1d": DAY, "7d": 7 * DAY, "14d": 14 * DAY, "3h": 3 * HOUR}
-LAG = 90 * MINUTE
+LAG = 4 * HOUR
 
 
 def hop(window: int) -> int:
@@ -116,7 +116,7 @@ def aircraft_last_and_max(spine: pl.DataFrame, events: pl.DataFrame) -> dict[str
             ),
         ]
     ).sort("at")
-    # A rolling window has no tail in hops: every one of the 25 hours before is a candidate, the exact tail is cut after.
+    # A rolling window has no tail in hops: each of the 25 hours before is a candidate, the exact tail is cut after.
     hours = union.with_columns(hour=pl.col("at") // HOUR).sort("tailnum", "at")
     peaks = (
         hours.filter(pl.col("row").is_null())

@@ -167,6 +167,6 @@ def test_a_planted_leak_is_refused_with_the_reason(tmp_path, example):
     (tmp_path / "project.py").write_text(planted, encoding="utf-8")
     done = noria(tmp_path / "workspace", "plan", str(tmp_path))
     assert done.returncode == 2
-    assert "dep_delay is known only at 'landed' + 90m, but the question is asked at scheduled" in done.stderr
+    assert "dep_delay is known only at 'landed' + 4h, but the question is asked at scheduled" in done.stderr
     assert "project.py" in done.stderr
     assert "features.left_late" in done.stderr

@@ -17,8 +17,8 @@ class Rule(Declaration):
     Parameters
     ----------
     on_fail : str
-        What becomes of a row that is not so: ``"fail"`` ends the run, ``"quarantine"`` sets the row aside with its reason,
-        ``"fix"`` mends it where the rule can, ``"warn"`` counts it and lets it pass.
+        What becomes of a row that is not so: ``"fail"`` ends the run, ``"quarantine"`` sets the row aside with its
+        reason, ``"fix"`` mends it where the rule can, ``"warn"`` counts it and lets it pass.
     """
 
     on_fail: OnFail = "fail"
@@ -35,7 +35,8 @@ class Contract(Declaration):
         See `noria.contracts`.
     types : dict, optional
         Column to type: ``{"flight": "int", "time_hour": "timestamp"}``. A value that is not of the type quarantines its
-        row. Types: ``bool, int, float, string, date, timestamp``. A column that is not listed keeps the type it is read as.
+        row. Types: ``bool, int, float, string, date, timestamp``. A column that is not listed keeps the type that it is
+        read as.
     rows : (int, int), optional
         Fewest and most rows of the whole table; outside, the run fails.
     """

@@ -17,7 +17,8 @@ class Monitor(Declaration):
     every : duration
         How often it checks.
     action : str
-        What an alarm does: ``"alarm"`` only tells, ``"retrain"`` also trains a new version, which passes the same gates.
+        What an alarm does: ``"alarm"`` only tells, ``"retrain"`` also trains a new version, which must pass the same
+        gates.
     """
 
     window: Micros = 7 * 86400 * 10**6

@@ -43,7 +43,7 @@ class TimeSplit(Declaration):
     @field_validator("test_until")
     @classmethod
     def _ordered(cls, value: datetime, info: object) -> datetime:
-        ends = [*getattr(info, "data", {}).values()][:2] + [value]
+        ends = [*list(getattr(info, "data", {}).values())[:2], value]
         if ends != sorted(ends):
             raise ValueError("the ends must be in order: train_until <= validate_until <= test_until")
         return value
