@@ -109,3 +109,8 @@ def test_it_never_takes_more_lines_than_fit(tmp_path):
     assert len(said) == LINES
     assert said[-1].endswith("report.html")
     assert said[-2].startswith("cost")
+
+
+def test_a_rehearsal_that_was_not_played_says_why(tmp_path):
+    said = lines(tmp_path, {"rehearse": Outcome(facts={"skipped": "no version passed its gates"})})
+    assert "rehearsal    no version passed its gates" in said

@@ -1,11 +1,15 @@
 import enum
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.core import code_key, content_key, file_digest, plain
+from noria.core import canonical, code_key, content_key, file_digest, plain
 from noria.declarations import Budget
 
 plain_values = st.recursive(
@@ -71,3 +75,28 @@ def test_a_file_digest_follows_the_bytes(tmp_path):
     one.write_bytes(b"x" * (1 << 21))
     two.write_bytes(b"x" * ((1 << 21) - 1) + b"y")
     assert file_digest(one) != file_digest(two)
+
+
+def test_every_process_gives_the_same_keys(example):
+    """Whatever seed it hashes by: sets and dictionaries must not show their order."""
+    code = (
+        "import sys; from noria.core import content_key; from noria.declarations import load_project\n"
+        "print(content_key(load_project(sys.argv[1]), {'b', 'a', 'c'}, frozenset(range(9)), {'x': 1, 'y': 2}))"
+    )
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code, example],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "random")
+    }
+    assert len(keys) == 1
+
+
+@given(st.text(st.characters()))
+def test_any_text_has_bytes_even_one_that_is_no_utf8(text):
+    assert json.loads(canonical([text, "caf\udce9"])) == [text, "caf\udce9"]
+    assert content_key("caf\udce9") != content_key("caf\\udce9")

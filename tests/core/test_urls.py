@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from noria.core import DeclarationError, MissingExtra, backend_of, redacted, require, scheme_of
 
@@ -49,3 +51,19 @@ def test_a_missing_library_says_what_to_install():
 
 def test_a_library_that_is_there_is_imported():
     assert require("json", extra="x") is json
+
+
+def test_a_library_that_lacks_one_of_its_own_is_not_said_to_be_missing(tmp_path, monkeypatch):
+    (tmp_path / "half_a_library.py").write_text("import no_such_library_anywhere")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_library_anywhere"):
+        require("half_a_library", extra="kafka")
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_no_user_and_password_is_ever_shown(user, password):
+    from urllib.parse import quote
+
+    secret = quote(user, safe="") + ":" + quote(password, safe="")
+    shown = redacted(f"postgresql://{secret}@db.example/shop?password={secret}#x")
+    assert shown == "postgresql://***@db.example/shop?***"

@@ -94,6 +94,9 @@ def _gates(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _rehearsal(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "skipped" in facts:
+        yield "rehearsal", str(facts["skipped"])
+        return
     served = f"{facts['questions']:,} questions in {facts['requests']:,} requests"
     if facts["p50_ms"] is not None:
         served += f", p50 {facts['p50_ms']:.2f} ms, p99 {facts['p99_ms']:.2f} ms"
