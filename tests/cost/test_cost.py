@@ -72,7 +72,7 @@ def test_a_prediction_costs_what_the_last_rehearsal_says(tmp_path):
 
 
 quantities = st.floats(0, 1e9)
-meters = st.builds(Meters, quantities, quantities, st.integers(0, 2**40), st.integers(0, 2**40), st.integers(0, 2**40))
+meters = st.builds(Meters, quantities, quantities, *[st.integers(0, 2**40)] * 4)
 
 
 @given(meters, meters)

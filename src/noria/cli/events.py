@@ -27,11 +27,21 @@ def line_of(event: Event) -> str:
     )
 
 
-def lines_of(why: Why) -> Iterator[str]:
-    """What made a version, in sections; a section without anything in it says so."""
+def lines_of(why: Why, answer: tuple[float, str] | None = None) -> Iterator[str]:
+    """What made a version, in sections; a section without anything in it says so.
+
+    Parameters
+    ----------
+    why : Why
+        From the ledger.
+    answer : (float, str), optional
+        What one prediction costs, and in which currency.
+    """
     yield _head(why)
     if why.prediction:
         yield from _prediction(why.prediction)
+    if answer is not None:
+        yield f"  an answer costs {answer[0]:.3g} {answer[1]}, by the last rehearsal"
     for name, text in _facts(why.facts):
         yield f"  {name:<9} {text}"
     steps = {name: event for event in why.steps for name in event.outputs}

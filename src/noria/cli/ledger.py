@@ -123,12 +123,13 @@ def _why(
 ) -> None:
     """Say what made this: data, code, declarations, steps, evidence, people, cost."""
     from noria.cli.events import as_body, lines_of
+    from noria.cost import per_prediction
     from noria.ledger import why
 
     with _opened(project) as (workspace, ledger):
         found = why(ledger, name, predictions=workspace.serving)
         if not as_json:
-            for line in lines_of(found):
+            for line in lines_of(found, per_prediction(ledger) if found.prediction else None):
                 typer.echo(line)
             return
     told: dict[str, Any] = {part: getattr(found, part) for part in ("about", "endpoint", "version", "facts", "tables")}
