@@ -27,6 +27,7 @@ from typing import Any, Literal, Protocol
 from noria.child import Child, Ended, Say, start, worded
 from noria.core import Clock, NoriaError, TransientError, WallClock, canonical, content_key
 from noria.cost import Meters, PriceBook
+from noria.lake import open_lake
 from noria.ledger import Ledger
 from noria.plan import Plan, Planned, keep_declarations, write_atomically
 from noria.steps import Outcome, StepContext
@@ -242,6 +243,7 @@ class _Execution:
         outcome, meters = ended.value, ended.meters
         assert isinstance(outcome, Outcome)
         assert meters is not None
+        meters = replace(meters, stored_bytes=_stored(outcome, self.workspace))
         price = self.prices.price(meters)
         self.outcomes[name] = replace(outcome, events=())
         pending = self._pending(planned, outcome, meters, price)
@@ -301,6 +303,21 @@ class _Execution:
             body |= {"meters": ended.meters.to_body(), "cost": price, "currency": self.prices.currency}
         self.progress.step(planned.step.name, "failed", error.message)
         self.ledger.append("step.failed", planned.step.name, run=self.run, body=body)
+
+
+def _stored(outcome: Outcome, workspace: Workspace) -> int:
+    """Bytes of the files and table versions that an outcome refers to."""
+    total = 0
+    for reference in outcome.outputs.values():
+        kind, _, rest = reference.partition(":")
+        if kind == "table":
+            table, _, version = rest.rpartition("@")
+            total += open_lake(workspace.lake).size(table, int(version))
+        elif kind == "file":
+            place = workspace.root / rest
+            files = place.rglob("*") if place.is_dir() else (place,)
+            total += sum(file.stat().st_size for file in files if file.is_file())
+    return total
 
 
 def recover(workspace: Workspace, ledger: Ledger) -> None:

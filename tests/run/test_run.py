@@ -121,6 +121,7 @@ def test_meters_count_what_a_step_does(tmp_path):
     assert meters["cpu_seconds"] >= 0.3
     assert 200 * 2**20 < meters["peak_bytes"] < 400 * 2**20
     assert meters["written_bytes"] >= 200 * 2**20
+    assert meters["stored_bytes"] == 0  # it left no file: only what stays is charged for a month
 
 
 def test_an_error_of_a_step_is_the_error_of_the_run(tmp_path):

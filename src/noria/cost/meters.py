@@ -17,6 +17,8 @@ class Meters:
         The most memory that it held at once.
     read_bytes, written_bytes : int
         From and to storage.
+    stored_bytes : int
+        Of what it wrote, what it left: scratch files come and go.
     """
 
     wall_seconds: float = 0.0
@@ -24,6 +26,7 @@ class Meters:
     peak_bytes: int = 0
     read_bytes: int = 0
     written_bytes: int = 0
+    stored_bytes: int = 0
 
     def to_body(self) -> dict[str, float]:
         """As plain JSON for an event."""

@@ -58,7 +58,7 @@ class PriceBook:
             ) from None
 
     def price(self, meters: Meters) -> float:
-        """What the work cost: processor seconds, peak memory for as long as it ran, and a month of what it wrote.
+        """What the work cost: processor seconds, peak memory for as long as it ran, and a month of what it left.
 
         Examples
         --------
@@ -68,7 +68,7 @@ class PriceBook:
         return (
             meters.cpu_seconds / 3600 * self.cpu_hour
             + meters.wall_seconds / 3600 * meters.peak_bytes / _GB * self.memory_gb_hour
-            + meters.written_bytes / _GB * self.storage_gb_month
+            + meters.stored_bytes / _GB * self.storage_gb_month
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -125,6 +126,15 @@ class DeltaLake:
             )
             for entry in entries
         ]
+
+    def size(self, table: str, version: int) -> int:
+        """Bytes that a version added to the lake; 0 where its commit is not on this machine. Opens no table."""
+        commit = Path(self.path(table), "_delta_log", f"{version:020}.json")
+        try:
+            actions = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError):
+            return 0
+        return sum(int(action["add"]["size"]) for action in actions if "add" in action)
 
     def tables(self) -> list[str]:
         """The names of all tables in a lake on disk."""
