@@ -16,7 +16,7 @@ def noria(*arguments, **environment):
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "NORIA_ACTOR": "ann", **environment},
+        env={**os.environ, "NORIA_ACTOR": "ann", **{name: str(value) for name, value in environment.items()}},
     )
 
 

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import textwrap
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,8 @@ import typer
 if TYPE_CHECKING:
     from noria.workspace import Workspace
 
-_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+).*?(?:;\s*extra == ['\"](\w+)['\"])?$")
+_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?(?:>=([0-9.]+))?.*?(?:;\s*extra == ['\"](\w+)['\"])?$")
+_WIDTH = 100
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,41 +31,69 @@ def _doctor(
 ) -> None:
     """Say what is installed, what is reachable and what is missing; exit 1 if something that is needed is not there."""
     faults = 0
-    for good, line in (*_machine(), *_libraries(), *_project(project)):
-        typer.echo(f"{'ok     ' if good else 'MISSING'}  {line}")
-        faults += not good
+    sections = {"machine": _machine(), "libraries": _libraries(), "project": _project(project)}
+    for title, lines in sections.items():
+        typer.echo(title)
+        for state, line in lines:
+            wrapped = textwrap.wrap(line, _WIDTH, break_on_hyphens=False) if title == "libraries" else [line]
+            for number, part in enumerate(wrapped):
+                typer.echo(f"  {state if number == 0 else '':<8} {part}")
+            faults += state == "MISSING"
     if faults:
+        typer.echo(f"{faults} {'thing is' if faults == 1 else 'things are'} missing")
         raise typer.Exit(1)
+    typer.echo("all that is needed is there")
 
 
-def _machine() -> Iterator[tuple[bool, str]]:
-    yield True, f"python {platform.python_version()} on {platform.platform(terse=True)}, {os.cpu_count()} cores"
-    yield True, f"noria {version('noria')}"
+def _machine() -> Iterator[tuple[str, str]]:
+    from noria.core import NoriaError
+    from noria.cost import PriceBook
+    from noria.security import current_actor
+
+    yield "ok", f"python {platform.python_version()} on {platform.platform(terse=True)}, {os.cpu_count()} cores"
+    yield "ok", f"noria {version('noria')}"
+    yield "ok", f"you act as {current_actor()}" + ("" if os.environ.get("NORIA_ACTOR") else ", the system's user")
+    try:
+        book = PriceBook.load()
+    except NoriaError as error:
+        yield "MISSING", _on_one_line(error)
+    else:
+        yield "ok", f"prices: {book.name}, of {book.dated}, in {book.currency}"
 
 
-def _libraries() -> Iterator[tuple[bool, str]]:
+def _libraries() -> Iterator[tuple[str, str]]:
     """What the installed package says that it needs; a missing extra is told, not counted as a fault."""
+    there: list[str] = []
     absent: dict[str, list[str]] = {}
     for requirement in requires("noria") or ():
         match = _REQUIREMENT.match(requirement.strip())
         if match is None or match.group(1) == "noria":
             continue
-        name, extra = match.groups()
+        name, least, extra = match.groups()
         try:
             found = version(name)
         except PackageNotFoundError:
-            if extra is None:
-                yield False, f"{name}: pip install {name}"
-            else:
-                absent.setdefault(extra, []).append(name)
+            found = ""
+        if found and not (least and _numbers(found) < _numbers(least)):
+            there += [f"{name} {found}"] if extra is None else []
+        elif extra is None:
+            yield "MISSING", f"{name} {least or ''}{f', {found} is too old' if found else ''}: pip install -U {name}"
         else:
-            if extra is None:
-                yield True, f"{name} {found}"
+            absent.setdefault(extra, []).append(name)
+    yield "ok", ", ".join(there)
     for extra, names in sorted(absent.items()):
-        yield True, f"without extra '{extra}' ({', '.join(names)}): pip install 'noria[{extra}]'"
+        yield "absent", f"extra '{extra}' ({', '.join(names)}): pip install 'noria[{extra}]'"
 
 
-def _project(place: str | None) -> Iterator[tuple[bool, str]]:
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", text)[:3]]
+
+
+def _on_one_line(error: Exception) -> str:
+    return "; ".join(" ".join(line.split()) for line in str(error).splitlines())
+
+
+def _project(place: str | None) -> Iterator[tuple[str, str]]:
     from noria.core import DeclarationError, NoriaError
     from noria.declarations import load_project
     from noria.sources import fingerprint
@@ -74,32 +104,50 @@ def _project(place: str | None) -> Iterator[tuple[bool, str]]:
     except DeclarationError as error:
         if place is not None:
             raise
-        yield True, f"no project here ({error.mend})"
+        yield "absent", f"no project here ({error.mend})"
         return
     project = load_project(workspace.project_file)
-    yield True, f"project '{project.name}' in {workspace.project_file}"
+    yield "ok", f"project '{project.name}' in {workspace.project_file}"
     for source in project.sources:
         try:
-            yield True, f"source '{source.name}': {fingerprint(source, workspace.project_file.parent).reads}"
+            yield "ok", f"source '{source.name}': {fingerprint(source, workspace.project_file.parent).reads}"
         except NoriaError as error:
-            yield False, f"source '{source.name}': {error}"
+            yield "MISSING", f"source '{source.name}': {_on_one_line(error)}"
     yield from _state(workspace)
 
 
-def _state(workspace: Workspace) -> Iterator[tuple[bool, str]]:
+def _state(workspace: Workspace) -> Iterator[tuple[str, str]]:
     from noria.core import NoriaError, redacted
     from noria.ledger import open_ledger
 
     if not workspace.root.is_dir():
-        yield True, f"workspace {workspace.root}: not made yet"
+        yield "absent", f"workspace {workspace.root}: noria run makes it"
         return
     free = shutil.disk_usage(workspace.root).free
-    yield True, f"workspace {workspace.root}, {free / 2**30:.1f} GB free"
+    yield "ok", f"workspace {workspace.root}, {free / 2**30:.1f} GB free"
     try:
         with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
             newest = next(iter(ledger.events(newest_first=True)), None)
     except NoriaError as error:
-        yield False, f"ledger {redacted(workspace.ledger)}: {error}"
+        yield "MISSING", f"ledger {redacted(workspace.ledger)}: {_on_one_line(error)}"
         return
     said = f"{newest.seq} events, the last at {newest.at:%Y-%m-%d %H:%M:%S} UTC" if newest else "empty"
-    yield True, f"ledger {redacted(workspace.ledger)}: {said}"
+    yield "ok", f"ledger {redacted(workspace.ledger)}: {said}"
+    yield from _stores(workspace)
+
+
+def _stores(workspace: Workspace) -> Iterator[tuple[str, str]]:
+    from noria.core import NoriaError, redacted
+    from noria.features import open_store
+    from noria.lake import open_lake
+
+    lake, online = redacted(workspace.lake), redacted(workspace.online)
+    try:
+        yield "ok", f"lake {lake}: {len(open_lake(workspace.lake).tables())} tables"
+    except NoriaError as error:
+        yield "MISSING", f"lake {lake}: {_on_one_line(error)}"
+    try:
+        open_store(workspace.online, readonly=True).close()
+        yield "ok", f"online store {online}"
+    except NoriaError as error:
+        yield "absent", f"online store {online}: {_on_one_line(error)}"
