@@ -8,14 +8,10 @@ from noria.core import DeclarationError
 from noria.declarations import Contract, Source
 from noria.ledger import open_ledger
 from noria.plan import in_order, plan_steps
-from noria.steps import Outcome, Step
+from noria.steps import Step
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "run"))
-from fake_life import PROJECT, live, workspace_in
-
-
-def nothing(context):
-    return Outcome(facts={"done": True})
+from fake_life import PROJECT, live, nothing, workspace_in
 
 
 def step(name, *inputs, **fields):
