@@ -317,6 +317,22 @@ def test_a_folder_that_cannot_be_written_is_a_resource_error(tmp_path):
         open_ledger(f"sqlite:///{tmp_path}/file/ledger.db")
 
 
+def test_what_this_machine_lacks_is_no_fault_of_the_ledger(copy, tmp_path):
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(ResourceError, match="the ledger cannot be used"):
+        open_ledger(f"sqlite:///{tmp_path}/folder.db")
+    code = (
+        "import resource, signal, sys; from noria.ledger import open_ledger; ledger = open_ledger(sys.argv[1])\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "size = int(sys.argv[2]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
+        "ledger.append('step.finished', 'x', body={'x': 'y' * 100_000})"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{copy}", str(copy.stat().st_size)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "ResourceError: the ledger cannot be used" in done.stderr
+    assert faults_of(copy) == []
+
+
 def test_the_head_never_leads(written):
     head = json.loads(written.with_name("ledger.db.head").read_bytes())
     assert head["count"] == 30

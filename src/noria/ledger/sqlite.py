@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from noria.core import Clock, DeclarationError, IntegrityError, ResourceError, canonical
+from noria.core import Clock, DeclarationError, IntegrityError, NoriaError, ResourceError, canonical
 from noria.ledger.event import KINDS, Event
 from noria.ledger.sqlite_file import faults_of_file
 from noria.security import current_actor
@@ -46,6 +46,10 @@ _TEXTS = ("at", "kind", "subject", "actor", "run", "inputs", "outputs", "body", 
 _TYPES = " || ".join(f"typeof({name})" for name in _TEXTS)
 _ADD = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SECRET = re.compile(r"://[^/?#@\s\"]*@")
+_OUTSIDE = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY,
+}  # fmt: skip
 _MAJOR, _MINOR, _PATCH = sqlite3.sqlite_version_info[:3]
 _WRITER = _MAJOR * 1_000_000 + _MINOR * 1_000 + _PATCH
 
@@ -78,7 +82,7 @@ class SqliteLedger:
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
             self._prepare()
         except sqlite3.DatabaseError as error:
-            raise self._unreadable(error) from None
+            raise self._refused(error) from None
         except OSError as error:
             raise ResourceError("the ledger cannot be opened", place=str(self.path), value=str(error)) from None
 
@@ -135,17 +139,11 @@ class SqliteLedger:
                     self._db.execute(_ADD, _row(event))
                     self._db.execute("COMMIT")
                 except BaseException:
-                    self._db.execute("ROLLBACK")
+                    if self._db.in_transaction:  # SQLite has rolled back itself where the disk was full
+                        self._db.execute("ROLLBACK")
                     raise
-            except sqlite3.OperationalError as error:
-                raise ResourceError(
-                    "the ledger cannot be written",
-                    place=str(self.path),
-                    value=str(error),
-                    mend="free disk space, or end the process that holds it",
-                ) from None
             except sqlite3.DatabaseError as error:
-                raise self._unreadable(error) from None
+                raise self._refused(error) from None
             self._remember()
             return event
 
@@ -172,7 +170,7 @@ class SqliteLedger:
             ):
                 yield _event(row)
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            raise self._unreadable(error) from None
+            raise self._refused(error) from None
 
     def verify(self) -> list[str]:
         """What is wrong: the chain, the file's structure and unused bytes, and the head that was left beside it.
@@ -182,7 +180,9 @@ class SqliteLedger:
         faults: list[str] = []
         place, digest, known = 0, "", self._known()
         try:
-            with contextlib.closing(sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True)) as db:
+            with contextlib.closing(
+                sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=30)
+            ) as db:
                 db.isolation_level, db.text_factory = None, bytes
                 db.execute("BEGIN")
                 master = (
@@ -203,6 +203,8 @@ class SqliteLedger:
                 if self.path.stat().st_size != len(image):
                     faults.append("the file is longer than its pages")
         except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: SQLite's own words are broken
+            if isinstance(refused := self._refused(error), ResourceError):
+                raise refused from None
             faults.append(f"event {place + 1} or later cannot be read: {error}")
         return faults + self._faults_at_end(place, known)
 
@@ -246,13 +248,14 @@ class SqliteLedger:
         with self._lock:
             self._db.close()
 
-    def _unreadable(self, error: Exception) -> IntegrityError:
-        return IntegrityError(
-            "the ledger cannot be read",
-            place=str(self.path),
-            value=str(error),
-            mend="noria verify says what is wrong; restore the file from a copy",
-        )
+    def _refused(self, error: Exception) -> NoriaError:
+        """What SQLite says, as a fault of this machine or of the file."""
+        place = str(self.path)
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUTSIDE:
+            mend = "see to disk space and permissions, or end the process that holds it"
+            return ResourceError("the ledger cannot be used", place=place, value=str(error), mend=mend)
+        mend = "noria verify says what is wrong; restore the file from a copy"
+        return IntegrityError("the ledger cannot be read", place=place, value=str(error), mend=mend)
 
 
 def _shown(
