@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from noria.ledger import Event, Why
 
 _DIGITS = 12
+_WIDTH = 100
 
 
 def as_body(event: Event) -> dict[str, Any]:
@@ -85,7 +87,9 @@ def _prediction(logged: Mapping[str, Any]) -> Iterator[str]:
     yield f"  answered  {logged['probability']:.4f} at {from_micros(logged['at']):%Y-%m-%d %H:%M:%S} UTC"
     for name in ("request", "features"):
         if logged.get(name):
-            yield f"  {name:<9} " + ", ".join(f"{key} {_value(value)}" for key, value in logged[name].items())
+            said = ", ".join(f"{key} {_value(value)}" for key, value in logged[name].items())
+            for number, part in enumerate(textwrap.wrap(said, _WIDTH)):
+                yield f"  {'' if number else name:<9} {part}"
 
 
 def _value(value: Any) -> str:
