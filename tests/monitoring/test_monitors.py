@@ -1,4 +1,7 @@
+import dataclasses
 import pickle
+import subprocess
+import sys
 from datetime import datetime
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from noria.core import UTC, DeclarationError
 from noria.declarations import dump, restore
 from noria.monitoring import Drift, Performance, PredictionDrift, Window
+from noria.training import skill
 
 DAY = 86_400_000_000
 NOW = datetime(2013, 12, 8, tzinfo=UTC)
@@ -93,6 +97,21 @@ def test_performance_against_a_limit_in_units_of_the_metric():
     assert Performance(retrain_below=0.5).check(seen) is None
 
 
+@pytest.mark.parametrize("metric", ["average_precision", "roc_auc", "log_loss"])
+@pytest.mark.parametrize("limit", [{"retrain_below": 1.0}, {"drop": 0.0}])
+def test_the_score_lies_in_its_interval_however_sure_a_wrong_answer_was(metric, limit):
+    labels, scores = answered(3000, quality=0.3)
+    assert ((scores == 0) & (labels == 1)).any()
+    seen = dataclasses.replace(window(labels=labels, scores=scores, skill=1.0), metric=metric)
+    facts = Performance(**limit).check(seen).facts
+    assert facts["low"] < facts["value"] < facts["high"]
+    assert facts["of"] == ("skill" if "drop" in limit else metric)
+    if facts["of"] == metric:
+        assert facts["value"] == pytest.approx(facts["score"])
+    else:
+        assert facts["value"] == pytest.approx(float(skill(metric, facts["score"], facts["positive"])))
+
+
 def test_unknown_answers_are_left_out():
     labels, scores = answered(3000, quality=0.1)
     labels[200:] = np.nan
@@ -113,3 +132,9 @@ def test_monitors_are_data(kind):
         kind(rows=-1)
     with pytest.raises(DeclarationError, match="has no 'colour'"):
         kind(colour="red")
+
+
+def test_monitors_are_declared_without_a_heavy_import():
+    code = "import sys, noria.monitoring; print([m for m in ('numpy', 'scipy', 'polars') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

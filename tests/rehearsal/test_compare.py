@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,20 @@ def test_a_day_without_positives_has_no_score():
     labels[times < DAY] = 0
     first = compare("roc_auc", times, labels, bad, good)["days"][0]
     assert first["score_frozen"] is first["score_retrained"] is first["difference"] is None
+
+
+@pytest.mark.parametrize("metric", ["average_precision", "roc_auc", "log_loss"])
+def test_a_day_of_few_rows_has_figures_that_are_json(metric):
+    times, labels, good, bad = asked()
+    lone = (times >= DAY) | (np.cumsum(times < DAY) <= 2)
+    times, labels, good, bad = times[lone], labels[lone], good[lone], bad[lone]
+    labels[:2] = 0, 1
+    found = compare(metric, times, labels, bad, good)
+    json.dumps(found, allow_nan=False)
+    first, second = found["days"][:2]
+    assert first["rows"] == 2
+    assert first["difference"]["value"] == pytest.approx(first["score_retrained"] - first["score_frozen"])
+    assert second["difference"]["low"] < second["difference"]["value"] < second["difference"]["high"]
 
 
 def test_a_canary_that_is_surely_worse_is_rolled_back():

@@ -3,7 +3,6 @@
 from noria.monitoring.drift import Drift
 from noria.monitoring.performance import Performance
 from noria.monitoring.prediction_drift import PredictionDrift
-from noria.monitoring.score import interval, resampled, score, skill
 from noria.monitoring.watch import Alarm, Watch
 from noria.monitoring.window import Window
 
@@ -14,8 +13,4 @@ __all__ = [
     "PredictionDrift",
     "Watch",
     "Window",
-    "interval",
-    "resampled",
-    "score",
-    "skill",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from noria.monitoring.score import interval, resampled, score, skill
 from noria.monitoring.watch import Alarm, Watch
 from noria.monitoring.window import Window
+
+_DRAWS = 500
 
 
 class Performance(Watch):
@@ -37,29 +38,27 @@ class Performance(Watch):
     def check(self, window: Window) -> Alarm | None:
         import numpy as np
 
+        from noria.training import estimate, score
+
         known = ~np.isnan(window.labels) & ~np.isnan(window.scores)
-        labels, scores, times = window.labels[known], window.scores[known], window.times[known]
+        labels, scores, times = window.labels[known].astype(np.int8), window.scores[known], window.times[known]
         if len(labels) < self.rows or labels.min() == labels.max():
             return None
-        value = score(window.metric, labels, scores)
-        resamples, shares = resampled(window.metric, labels, (scores,), times)
         if self.retrain_below is not None:
-            name, found, drawn, limit = window.metric, value, resamples[0], self.retrain_below
+            name, limit = window.metric, self.retrain_below
         else:
-            name, found = "skill", skill(window.metric, value, labels.mean(keepdims=True))
-            drawn, limit = skill(window.metric, resamples[0], shares), window.skill * (1 - self.drop)
-        low, high = interval(drawn, times)
-        if not high < limit:
+            name, limit = "skill", window.skill * (1 - self.drop)
+        found = estimate(window.metric, labels, scores, times, draws=_DRAWS, seed=0, as_skill=name == "skill")
+        if found is None or not found.high < limit:
             return None
         facts = {
             "of": name,
-            "value": float(found[0]),
-            "low": low,
-            "high": high,
+            **found.to_body(),
             "limit": limit,
             "rows": len(labels),
-            "score": float(value[0]),
+            "score": score(window.metric, labels, scores),
             "positive": float(labels.mean()),
         }
-        text = f"{name} {found[0]:.3f} [{low:.3f}, {high:.3f}] over {len(labels):,} known answers is below {limit:.3f}"
+        between = f"[{found.low:.3f}, {found.high:.3f}]"
+        text = f"{name} {found.value:.3f} {between} over {len(labels):,} known answers is below {limit:.3f}"
         return self._alarm(window, text, facts)

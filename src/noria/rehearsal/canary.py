@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from noria.monitoring import interval, resampled, score
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+
+_DRAWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +53,37 @@ class Verdict:
 def decide(metric: str, champion: Arm, challenger: Arm) -> Verdict:
     """Compare two arms: the new version is rolled back where it is surely worse.
 
-    It has passed its gates, so nothing more has to be proven; the canary looks for what gates cannot see.
+    It has passed its gates, so nothing more has to be proven; the canary looks for what gates cannot see. The arms have
+    answered different requests, so they are drawn each on its own (unpaired).
 
     Parameters
     ----------
     metric : str
-        As in `noria.monitoring.score`.
+        As in `noria.training.score`.
     champion, challenger : Arm
         The requests that each version got.
     """
     import numpy as np
 
+    from noria.training import compare_unpaired
+
     rows = {"champion": len(champion.labels), "challenger": len(challenger.labels)}
+    silent = Verdict(True, "too few answers are known to speak against it", {"rows": rows})
     if any(not 0 < arm.labels.sum() < len(arm.labels) for arm in (champion, challenger)):
-        return Verdict(True, "too few answers are known to speak against it", {"rows": rows})
-    scores = [float(score(metric, arm.labels, arm.scores)[0]) for arm in (champion, challenger)]
-    drawn = [
-        resampled(metric, arm.labels, (arm.scores,), arm.times, seed=seed)[0][0]
-        for seed, arm in enumerate((champion, challenger))
-    ]
-    low, high = interval(drawn[1] - drawn[0], np.concatenate([champion.times, challenger.times]))
+        return silent
+    new, old = ((arm.labels.astype(np.int8), arm.scores, arm.times) for arm in (challenger, champion))
+    found = compare_unpaired(metric, new, old, draws=_DRAWS, seed=0)
+    if found.score is None or found.baseline is None or found.difference is None:
+        return silent
     facts = {
         "rows": rows,
-        "champion": scores[0],
-        "challenger": scores[1],
-        "difference": {"value": scores[1] - scores[0], "low": low, "high": high},
+        "champion": found.baseline.value,
+        "challenger": found.score.value,
+        "difference": found.difference.to_body(),
     }
-    promote = not high < 0
+    promote = not found.difference.high < 0
     text = (
-        f"{metric} {scores[1]:.3f} in {rows['challenger']:,} answered requests of the canary, {scores[0]:.3f} in "
-        f"{rows['champion']:,} others: {'not surely' if promote else 'surely'} worse"
+        f"{metric} {found.score.value:.3f} in {rows['challenger']:,} answered requests of the canary, "
+        f"{found.baseline.value:.3f} in {rows['champion']:,} others: {'not surely' if promote else 'surely'} worse"
     )
     return Verdict(promote, text, facts)

@@ -6,25 +6,29 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from noria.core import from_micros
-from noria.monitoring import interval, resampled, score
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from noria.training import Estimate
+
     Floats = NDArray[np.float64]
 
-_RESAMPLES = 300
+_DRAWS = 300
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 
 
 def compare(metric: str, times: NDArray[np.int64], labels: Floats, frozen: Floats, live: Floats) -> dict[str, Any]:
     """Scores of both, over the whole period and by day.
 
+    Whole days are drawn for an interval; where there are fewer than five, as in the figures of one day, single rows
+    are. So a day's interval says how sure its own rows are, not what another day would have brought.
+
     Parameters
     ----------
     metric : str
-        As in `noria.monitoring.score`.
+        As in `noria.training.score`.
     times : array of int64, [N]
         When each question was asked: microseconds since 1970-01-01 UTC.
     labels : array of float64, [N]
@@ -57,14 +61,22 @@ def _scores(
 ) -> dict[str, Any]:
     import numpy as np
 
+    from noria.training import compare as paired
+
     asked = int(part.sum())
     part = part & ~np.isnan(labels)
-    y, old, new = labels[part], frozen[part], live[part]
+    y, old, new = labels[part].astype(np.int8), frozen[part], live[part]
     facts: dict[str, Any] = {"rows": asked, "answered": len(y), "positives": int(y.sum())}
     if not 0 < y.sum() < len(y):
         return {**facts, "score_frozen": None, "score_retrained": None, "difference": None}
-    before, after = float(score(metric, y, old)[0]), float(score(metric, y, new)[0])
-    drawn, _ = resampled(metric, y, (old, new), times[part], resamples=_RESAMPLES)
-    low, high = interval(drawn[1] - drawn[0], times[part])
-    difference = {"value": after - before, "low": low, "high": high}
-    return {**facts, "score_frozen": before, "score_retrained": after, "difference": difference}
+    found = paired(metric, y, new, old, times[part], draws=_DRAWS, seed=0)
+    return {
+        **facts,
+        "score_frozen": _value(found.baseline),
+        "score_retrained": _value(found.score),
+        "difference": found.to_body()["difference"],
+    }
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else estimate.value

@@ -10,34 +10,38 @@ from noria.training.splits import Part, Parts, parts_of
 from noria.training.steps import steps
 
 if TYPE_CHECKING:
-    from noria.training.bootstrap import blocks_of, tail
-    from noria.training.metrics import METRICS, by_group, score, skill
+    from noria.training.bootstrap import Draws, Estimate, compare, compare_unpaired, estimate
+    from noria.training.metrics import METRICS, score, skill
 
 _TABLE = {
     "METRICS": "metrics",
-    "blocks_of": "bootstrap",
-    "by_group": "metrics",
+    "Draws": "bootstrap",
+    "Estimate": "bootstrap",
+    "compare": "bootstrap",
+    "compare_unpaired": "bootstrap",
+    "estimate": "bootstrap",
     "score": "metrics",
     "skill": "metrics",
-    "tail": "bootstrap",
 }
 
 __all__ = [
     "METRICS",
     "Baseline",
+    "Draws",
+    "Estimate",
     "Fitted",
     "Learner",
     "LightGBM",
     "LogisticRegression",
     "Part",
     "Parts",
-    "blocks_of",
-    "by_group",
+    "compare",
+    "compare_unpaired",
+    "estimate",
     "parts_of",
     "score",
     "skill",
     "steps",
-    "tail",
 ]
 
 

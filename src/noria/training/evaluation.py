@@ -55,7 +55,7 @@ def evaluate(
         "positives": int(labels.sum()),
         **main.to_body(),
         "resampled": {"draws": _DRAWS, "of": drawn_by(times), "level": 0.95},
-        "skill": skill(metric, score(metric, labels, probabilities), rate),
+        "skill": float(skill(metric, score(metric, labels, probabilities), rate)),
         "scores": {name: _own_direction(name, compared[name].to_body()["score"]) for name in METRICS},
         "baseline_scores": {name: _own_direction(name, compared[name].to_body()["baseline"]) for name in METRICS},
         "slices": {name: _by_slice(rows, name, probabilities, baseline, metric, seed) for name in slices},

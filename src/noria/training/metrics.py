@@ -6,11 +6,11 @@ Where whole groups of rows are drawn, all that depends on the rows is summed up 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 METRICS = ("average_precision", "roc_auc", "log_loss", "brier")
 """The first two are better when higher, the last two when lower."""
@@ -115,10 +115,8 @@ def by_group(
     array([0.5 , 0.25])
     """
     size = int(groups.max()) + 1
-    sizes = np.bincount(groups, minlength=size)
     if metric in _LOWER_IS_BETTER:
-        losses = np.bincount(groups, weights=_losses(metric, labels, probabilities), minlength=size)
-        return lambda counts: np.asarray((counts @ losses) / (counts @ sizes), np.float64)
+        return mean_by_group(_losses(metric, labels, probabilities), groups)
     if size * len(labels) > _DENSE:
         return lambda counts: weighted(metric, labels, probabilities, counts[:, groups])
     order = np.argsort(-probabilities, kind="stable")
@@ -132,6 +130,12 @@ def by_group(
     if metric == "average_precision":
         return _precision_by_group(hits, rows)
     return _ranks_by_group(hits, rows - hits)
+
+
+def mean_by_group(values: NDArray[Any], groups: NDArray[np.intp]) -> Weighting:
+    """The mean of the rows' values, as a function of how often each group of rows counts, see `by_group`."""
+    sums, sizes = np.bincount(groups, weights=values), np.bincount(groups)
+    return lambda counts: np.asarray((counts @ sums) / (counts @ sizes), np.float64)
 
 
 def _precision_by_group(positives: NDArray[np.float64], rows: NDArray[np.float64]) -> Weighting:
@@ -161,29 +165,38 @@ def _ranks_by_group(positives: NDArray[np.float64], negatives: NDArray[np.float6
     return area
 
 
-def skill(metric: str, score: float, rate: float) -> float:
+def skill(metric: str, score: ArrayLike, rate: ArrayLike) -> NDArray[np.float64]:
     """A score on a scale where chance is 0 and perfection 1, so that periods with other rates can be compared.
 
     Parameters
     ----------
     metric : str
         What the score is of.
-    score : float
-        In the direction that is maximised: log loss negated.
-    rate : float
+    score : float or float64 [b]
+        In the direction that is maximised: log loss and Brier score negated.
+    rate : float or float64 [b]
         The share of positives in the scored rows.
+
+    Returns
+    -------
+    float64, of the same shape
+        NaN where all rows are alike.
 
     Examples
     --------
-    >>> round(skill("average_precision", 0.4, 0.2), 3), skill("roc_auc", 0.75, 0.2)
-    (0.25, 0.5)
+    >>> round(float(skill("average_precision", 0.4, 0.2)), 3)
+    0.25
+    >>> skill("roc_auc", [0.75, 1.0], 0.2).tolist()
+    [0.5, 1.0]
     """
+    scores, rates = np.asarray(score, np.float64), np.asarray(rate, np.float64)
     if metric == "roc_auc":
-        return 2 * score - 1
-    if not 0 < rate < 1:
-        return math.nan
-    if metric == "average_precision":
-        return (score - rate) / (1 - rate)
-    if metric == "log_loss":
-        return 1 + score / -(rate * math.log(rate) + (1 - rate) * math.log(1 - rate))
-    return 1 + score / (rate * (1 - rate))
+        return np.asarray(2 * scores - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if metric == "average_precision":
+            found = (scores - rates) / (1 - rates)
+        elif metric == "log_loss":
+            found = 1 - scores / (rates * np.log(rates) + (1 - rates) * np.log1p(-rates))
+        else:
+            found = 1 + scores / (rates * (1 - rates))
+    return np.where((rates > 0) & (rates < 1), found, np.nan)

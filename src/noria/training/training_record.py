@@ -64,7 +64,7 @@ def _facts(
         "why": _why(search.metric, found, validate),
         "validation": {
             "score": scored,
-            "skill": skill(search.metric, scored, rate),
+            "skill": float(skill(search.metric, scored, rate)),
             "rows": len(validate),
             "positives": int(validate.labels.sum()),
             "scores": _scores(validate, probabilities),
