@@ -89,7 +89,12 @@ def test_rows_in_are_rows_kept_and_rows_set_aside(rows, rules, keyed):
     schema = {"_row": pl.Int64, "k": pl.String, "n": pl.Int64, "x": pl.Float64}
     frame = pl.DataFrame([{"_row": number, **row} for number, row in enumerate(rows, 1)], schema=schema)
     rules = [rule if rule.on_fail == "fix" else rule.replace(on_fail=on_fail) for rule, on_fail in rules]
-    made = check(frame, Contract(key="k" if keyed else (), rules=rules), {}, "source 's'")
+    try:
+        made = check(frame, Contract(key="k" if keyed else (), rules=rules), {}, "source 's'")
+    except DataError as error:
+        # NaN cannot be clipped and becomes null, which another rule may forbid: then no row goes anywhere.
+        assert "mended break the rule 'x is not null'" in str(error)
+        return
     together = pl.concat([made.kept["_row"], made.quarantined["_row"]]).sort().to_list()
     assert together == frame["_row"].to_list()
     assert all(len(reasons) > 0 for reasons in made.quarantined["_reasons"])
