@@ -293,6 +293,7 @@ class _Execution:
         body: dict[str, Any] = {
             "key": planned.key,
             "tries": self.tries[planned.step.name],
+            "tags": {**self.plan.project.tags, **planned.step.tags},
             "error": str(error),
             "type": type(error).__name__,
             "exit": error.exit_code,
