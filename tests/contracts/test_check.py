@@ -93,8 +93,9 @@ def test_rows_in_are_rows_kept_and_rows_set_aside(rows, rules, keyed):
         made = check(frame, Contract(key="k" if keyed else (), rules=rules), {}, "source 's'")
     except DataError as error:
         # NaN cannot be clipped and becomes null, which another rule may forbid: then no row goes anywhere.
-        assert "mended break the rule 'x is not null'" in str(error)
-        return
+        if "mended break the rule 'x is not null'" in str(error):
+            return
+        raise
     together = pl.concat([made.kept["_row"], made.quarantined["_row"]]).sort().to_list()
     assert together == frame["_row"].to_list()
     assert all(len(reasons) > 0 for reasons in made.quarantined["_reasons"])

@@ -12,7 +12,7 @@ from noria.declarations import Project
 from noria.gates.approval import Approval
 from noria.gates.check import Check, Finding
 from noria.gates.evidence import Evidence
-from noria.ledger import Ledger, open_ledger
+from noria.ledger import Ledger, model_reference, open_ledger
 from noria.steps import Outcome, Step, StepContext
 
 _CODE = ("core", "declarations", "expressions", "features", "gates", "lake", "models", "serving", "team")
@@ -133,7 +133,7 @@ def _promote(
 def _events(project: Project, facts: Mapping[str, Any], retired: list[str]) -> Iterator[dict[str, Any]]:
     """What the ledger is told; each names the version and the endpoint, so that lineage finds it."""
     version, endpoint = facts["version"], project.endpoint.name
-    subject = f"model:{endpoint}@{version}"
+    subject = model_reference(endpoint, version)
     about = {"endpoint": endpoint, "version": version}
     for finding in facts["findings"]:
         kind = "gate.passed" if finding["passed"] else "gate.failed"
@@ -144,7 +144,7 @@ def _events(project: Project, facts: Mapping[str, Any], retired: list[str]) -> I
         yield {"kind": "version.promoted", "subject": subject, "body": body}
         for other in retired:
             body = {"endpoint": endpoint, "version": other, "text": f"{version} takes its requests"}
-            yield {"kind": "version.retired", "subject": f"model:{endpoint}@{other}", "body": body}
+            yield {"kind": "version.retired", "subject": model_reference(endpoint, other), "body": body}
     elif not facts["waiting"]:
         failed = [finding["gate"] for finding in facts["findings"] if not finding["passed"]]
         yield {"kind": "version.refused", "subject": subject, "body": {**about, "text": because, "failed": failed}}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from noria.declarations import Project, dump
+from noria.ledger import model_reference
 from noria.steps import Outcome, Step, StepContext
 
 _FILES = {"model.onnx": "model", "baseline.onnx": "baseline", "training.json": "training"}
@@ -80,7 +81,7 @@ def _package(ctx: StepContext, project: Project) -> Outcome:
         "files": {name: packed.digest for name, packed in made.files.items()},
         "commit": made.commit,
     }
-    subject = f"model:{made.name}@{made.version}"
+    subject = model_reference(made.name, made.version)
     event = {"kind": "version.packaged", "subject": subject, "inputs": list(made.inputs.values()),
              "outputs": [ctx.reference(folder)], "body": facts}  # fmt: skip
     return Outcome({"package": ctx.reference(folder)}, facts, (event,))
@@ -97,5 +98,5 @@ def _register(ctx: StepContext, project: Project) -> Outcome:
     facts = register(
         ctx.workspace.registry, project, Path(folder), ctx.inputs["train"].facts, ctx.inputs["evaluate"].facts, packaged
     )
-    subject = f"model:{packaged['name']}@{packaged['version']}"
+    subject = model_reference(packaged["name"], packaged["version"])
     return Outcome({}, facts, ({"kind": "version.registered", "subject": subject, "body": facts},))
