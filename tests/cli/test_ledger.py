@@ -32,6 +32,16 @@ def test_the_log_has_every_event_in_order(lived):
     assert any("gate.failed" in line and "waits for a expert" in line for line in told)
 
 
+def test_what_was_spent_is_the_same_by_step_and_by_tag(lived):
+    by_step = lines(noria("cost", lived))
+    assert {"train", "package"} <= {line.split()[-1] for line in by_step}
+    by_tag = lines(noria("cost", lived, "--by", "team"))
+    assert [line.split()[0] for line in by_tag if line.endswith("beginning")] == [
+        line.split()[0] for line in by_step if line.endswith("beginning")
+    ]
+    assert any(line.endswith("USD  delivery") for line in by_tag)
+
+
 def test_the_log_is_cut_to_what_is_asked(lived):
     whole = lines(noria("log", lived))
     gates = lines(noria("log", lived, "--kind", "gate.*"))

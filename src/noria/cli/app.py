@@ -28,6 +28,7 @@ _MODULES = {
     "quarantine": "quarantine",
     "features": "features",
     "key": "key",
+    "cost": "cost",
     "doctor": "doctor",
 }
 
