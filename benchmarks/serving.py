@@ -104,8 +104,9 @@ def report(found: dict[str, dict[str, float]], trees: int, versions: dict[str, s
     what = f"one row over HTTP, {CONNECTIONS} connections, {trees} trees, features in the body"
     rate, fastapi = found["infer"]["rate"], "FastAPI + uvloop + LightGBM"
     for name, how, goal in (("thread", "def", "6x"), ("loop", "async def", "")):
-        most = f"; the bare parts reach {found['bare']['rate'] / found[name]['rate']:.1f}x"
-        Comparison(what, "/s", rate, f"{fastapi}, `{how}`", found[name]["rate"], goal, note(name) + most, versions).say()
+        theirs = found[name]["rate"]
+        most = f"; the bare parts reach {found['bare']['rate'] / theirs:.1f}x"
+        Comparison(what, "/s", rate, f"{fastapi}, `{how}`", theirs, goal, note(name) + most, versions).say()
     Comparison(what, "/s", rate, "bare granian + ONNX Runtime", found["bare"]["rate"], "0.65", note("bare")).say()
     what = "the same, keys in the body, the features fetched from the store"
     peer = f"{fastapi}, `def`, features in the body"
