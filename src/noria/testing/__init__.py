@@ -1,6 +1,7 @@
 """What a backend must do, as tests: for our backends, and for other people's. And the oracle of features.
 
-A backend's test is a subclass of a suite with one fixture, which gives the URL of a fresh, empty place::
+A backend's test is a subclass of a suite with one fixture, which gives the URL of a fresh, empty place (a source's:
+with the source, and with what changes it)::
 
     class TestMine(OnlineStoreSuite):
         @pytest.fixture
@@ -11,6 +12,7 @@ A backend's test is a subclass of a suite with one fixture, which gives the URL 
 from noria.testing.lakes import LakeSuite
 from noria.testing.ledgers import LedgerSuite
 from noria.testing.oracle import VALUES, view_values, window_value
+from noria.testing.sources import SourceSuite
 from noria.testing.stores import OnlineStoreSuite
 
-__all__ = ["VALUES", "LakeSuite", "LedgerSuite", "OnlineStoreSuite", "view_values", "window_value"]
+__all__ = ["VALUES", "LakeSuite", "LedgerSuite", "OnlineStoreSuite", "SourceSuite", "view_values", "window_value"]
