@@ -102,10 +102,12 @@ def _rehearsal(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         served += f", p50 {facts['p50_ms']:.2f} ms, p99 {facts['p99_ms']:.2f} ms"
     yield "rehearsal", f"{facts['start'][:10]} to {facts['end'][:10]}: {served}"
     raised = Counter(alarm["monitor"] for alarm in facts["alarms"])
-    yield "alarms", ", ".join(f"{count} {monitor}" for monitor, count in raised.most_common()) or "none"
+    text = ", ".join(f"{count} {monitor}" for monitor, count in raised.most_common()) or "none"
+    drift = next((alarm["text"] for alarm in facts["alarms"] if alarm["monitor"] == "Drift"), "")
+    yield "alarms", text + (f"; first drift: {drift}" if drift else "")
     made, cost = facts["retrainings"], facts["cost"]
     passed = sum(bool(one["passed"]) for one in made)
-    price = f"{cost['retraining']:.4f} {cost['currency']}"
+    price = f"{_money(cost['retraining'])} {cost['currency']}"
     yield "retrainings", f"{len(made)}, {passed} passed the gates, {price}" if made else "none"
     whole = facts["overall"]
     if whole["difference"] is not None:
@@ -121,6 +123,10 @@ def _cost(plan: Plan, ledger: Ledger) -> str:
     standing = {event.body["key"]: event for event in events if event.body["key"] in keys}
     tags = ", ".join(f"{name} {value}" for name, value in plan.project.tags.items())
     return (
-        f"{sum(totals(standing.values()).values()):.4f} {PriceBook.load().currency} for what stands here, "
-        f"{sum(totals(events).values()):.4f} since the beginning" + (f", charged to {tags}" if tags else "")
+        f"{_money(sum(totals(standing.values()).values()))} {PriceBook.load().currency} for what stands here, "
+        f"{_money(sum(totals(events).values()))} since the beginning" + (f", charged to {tags}" if tags else "")
     )
+
+
+def _money(amount: float) -> str:
+    return f"{amount:.4f}" if amount >= 0.01 or not amount else f"{amount:.6f}"
