@@ -26,7 +26,7 @@ def project_in(folder: Path) -> Path:
     """The project of ``noria init`` without its rehearsal, whose kills have a test of their own."""
     made = make_project(folder)
     text = (made / "project.py").read_text(encoding="utf-8")
-    kept = [line for line in text.splitlines() if "rehearsal=" not in line]
+    kept = [line for line in text.splitlines() if "rehearsal=" not in line and "monitors=" not in line]
     (made / "project.py").write_text("\n".join(kept), encoding="utf-8")
     return made
 

@@ -41,8 +41,10 @@ def test_it_waits_for_a_log_that_is_written_later(tmp_path):
 
     writer = threading.Thread(target=write)
     writer.start()
-    Answers(tmp_path).read([10])
+    answers = Answers(tmp_path)
+    answers.read([10])
     writer.join()
+    assert answers.times == [10]
 
 
 def test_a_log_that_says_another_time_is_refused(tmp_path):

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from noria.cli.init import make_project
-from noria.declarations import load_project
+from noria.core import DeclarationError
+from noria.declarations import Endpoint, load_project
 from noria.ledger import open_ledger
 from noria.rehearsal import step
 from noria.serving import read_routes
@@ -119,7 +120,17 @@ def servers_of(folder: Path) -> list[int]:
 
 def test_a_project_without_one_has_no_such_step(made_project):
     project = load_project(made_project)
-    assert step(project.replace(rehearsal=None)) == ()
+    assert step(project.replace(rehearsal=None, monitors=())) == ()
+
+
+def test_what_only_a_rehearsal_performs_is_not_declared_in_vain(made_project):
+    project = load_project(made_project).replace(rehearsal=None)
+    with pytest.raises(DeclarationError, match="monitors are asked in a rehearsal"):
+        step(project)
+    canary = project.replace(monitors=(), endpoint=Endpoint("late", canary=0.2))
+    with pytest.raises(DeclarationError, match="a canary is ended by a rehearsal") as caught:
+        step(canary)
+    assert "test_rehearsal.py" in str(caught.value)
 
 
 def test_it_is_refused_when_it_ends_before_it_starts(made_project):
@@ -127,5 +138,5 @@ def test_it_is_refused_when_it_ends_before_it_starts(made_project):
     rehearsal = project.rehearsal
     assert rehearsal is not None
     wrong = rehearsal.replace(start=rehearsal.end, end=rehearsal.start)
-    with pytest.raises(Exception, match="ends before it starts"):
+    with pytest.raises(DeclarationError, match="ends before it starts"):
         step(project.replace(rehearsal=wrong))

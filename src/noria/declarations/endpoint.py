@@ -17,7 +17,8 @@ class Endpoint(Declaration):
     hosts : list of str
         Host names that the server answers to, on every method; others are refused.
     canary : float
-        Share of requests that a newly promoted version gets first.
+        Share of requests that a newly promoted version gets first, beside the one that answers already. Performed in
+        rehearsals; outside them a version that passes its gates gets all requests.
     canary_for : duration
         For how long, before it takes all.
     """

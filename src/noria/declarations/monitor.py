@@ -8,7 +8,7 @@ from noria.declarations.declaration import Declaration, Micros
 
 
 class Monitor(Declaration):
-    """Something watched on an endpoint. Kinds live in `noria.monitoring`, one file each.
+    """Something watched on an endpoint, in rehearsals. Kinds live in `noria.monitoring`, one file each.
 
     Parameters
     ----------

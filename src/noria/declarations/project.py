@@ -30,8 +30,6 @@ class Project(Declaration):
     features : list of FeatureView
         What is known about the entities in them.
     references : list of Source
-        Sources that only rules refer to (`noria.refers`).
-    references : list of Source
         Sources that only rules of other sources refer to, such as the list of airports.
     search : Search
         What is trained.
@@ -40,7 +38,7 @@ class Project(Declaration):
     endpoint : Endpoint
         How it is served.
     monitors : list of Monitor
-        What is watched then.
+        What is watched in the rehearsal.
     rehearsal : Rehearsal, optional
         The past period to live again before going live.
     team : Team

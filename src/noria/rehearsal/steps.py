@@ -60,7 +60,8 @@ def step(project: Project) -> tuple[Step, ...]:
     Raises
     ------
     DeclarationError
-        The rehearsal ends before it starts, a monitor never checks, or monitors and gates are not kinds that can.
+        The rehearsal ends before it starts, a monitor never checks, or monitors and gates are not kinds that can. Or
+        there is none, but there are monitors or a canary, which only a rehearsal performs so far.
 
     Notes
     -----
@@ -93,6 +94,7 @@ def step(project: Project) -> tuple[Step, ...]:
     """
     rehearsal = project.rehearsal
     if rehearsal is None:
+        _refuse_unheard(project)
         return ()
     if rehearsal.start >= rehearsal.end:
         raise rehearsal.refuse("the rehearsal ends before it starts", field="end", value=rehearsal.end.isoformat())
@@ -109,6 +111,26 @@ def step(project: Project) -> tuple[Step, ...]:
     ingests = [f"ingest:{source.name}" for source in project.sources]
     inputs = (*ingests, "training-set", "train", "evaluate", "package", "gates")
     return (Step("rehearse", functools.partial(_rehearse, project=project), declared, _CODE, inputs=inputs),)
+
+
+def _refuse_unheard(project: Project) -> None:
+    """What only a rehearsal performs so far must not be declared in vain."""
+    mend = "add rehearsal=nr.Rehearsal(start, end), or leave it out"
+    if project.monitors:
+        raise project.refuse(
+            "monitors are asked in a rehearsal, and the project has none",
+            field="monitors",
+            value=", ".join(type(monitor).__name__ for monitor in project.monitors),
+            mend=mend,
+        )
+    for field in ("canary", "canary_for"):
+        if field in project.endpoint.model_fields_set:
+            raise project.endpoint.refuse(
+                "a canary is ended by a rehearsal, and the project has none",
+                field=field,
+                value=getattr(project.endpoint, field),
+                mend=mend,
+            )
 
 
 def _rehearse(ctx: StepContext, project: Project) -> Outcome:
