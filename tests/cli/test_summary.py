@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 from noria.cli.summary import LINES, summary
+from noria.cost import totals
 from noria.ledger import open_ledger
 from noria.plan import Plan
 from noria.run import RunResult
@@ -114,3 +115,13 @@ def test_it_never_takes_more_lines_than_fit(tmp_path):
 def test_a_rehearsal_that_was_not_played_says_why(tmp_path):
     said = lines(tmp_path, {"rehearse": Outcome(facts={"skipped": "no version passed its gates"})})
     assert "rehearsal    no version passed its gates" in said
+
+
+def test_what_was_spent_is_what_noria_cost_says_failed_steps_too(tmp_path):
+    with contextlib.closing(open_ledger(workspace_in(tmp_path).ledger)) as ledger:
+        for kind, money in (("step.finished", 0.5), ("step.failed", 0.25), ("step.finished", 0.125)):
+            ledger.append(kind, "a", run="r1", body={"key": str(money), "cost": money})
+        ledger.append("step.failed", "b", run="r1", body={"key": "k"})  # it died without a word
+        spent = sum(totals(ledger.events()).values())
+    assert spent == 0.875
+    assert "0.8750 since the beginning" in lines(tmp_path, {})[-1]

@@ -118,9 +118,10 @@ def _rehearsal(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _cost(plan: Plan, ledger: Ledger) -> str:
     from noria.cost import PriceBook, totals
 
-    events = list(ledger.events(kind="step.finished"))
+    events = list(ledger.events(kind="step.*"))
     keys = {planned.key for planned in plan.steps}
-    standing = {event.body["key"]: event for event in events if event.body["key"] in keys}
+    finished = (event for event in events if event.kind == "step.finished")
+    standing = {event.body["key"]: event for event in finished if event.body["key"] in keys}
     tags = ", ".join(f"{name} {value}" for name, value in plan.project.tags.items())
     return (
         f"{_money(sum(totals(standing.values()).values()))} {PriceBook.load().currency} for what stands here, "

@@ -85,7 +85,7 @@ def cost(record: Record, project: Project) -> dict[str, Any]:
     return {
         "text": text + ".",
         "prices": f"Prices: {book.name}, {book.dated}. Processor seconds, peak memory for as long as a step ran, and a "
-        "month of what it wrote. This report itself is not in it: it ends after it is written.",
+        "month of what it left. This report itself is not in it: it ends after it is written.",
         "currency": book.currency,
         "steps": [
             {
