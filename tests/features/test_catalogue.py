@@ -137,7 +137,7 @@ REFUSED = {
     ),
     "a mean is of texts": (
         lambda: checked(source := flights(), [view_of(source, aggregates=[nr.mean("carrier", windows=["1h"])])]),
-        "mean needs numbers or truths.*carrier is string",
+        "mean needs a column of kind bool or int or float.*carrier is string",
     ),
     "a filter is a number": (
         lambda: checked(source := flights(), [

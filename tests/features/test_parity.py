@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -22,11 +23,13 @@ from tests.features.worlds import (
 )
 
 import noria as nr
-from noria.features import FeatureService, StreamWorker, features_of, joined, open_store, plans_of
+from noria.core import DeclarationError
+from noria.features import FeatureService, StreamWorker, WindowAggregate, features_of, joined, open_store, plans_of
+from noria.features.aggregates.algebra import merged_by_doubling
 from noria.features.fill import fill
 from noria.features.views import view_plan
 from noria.features.windows import WindowReader
-from noria.testing import view_values
+from noria.testing import VALUES, view_values
 
 questions = st.lists(st.tuples(moments, keys, parts), max_size=15)
 lags = st.sampled_from([0, 0, 1, 5 * MINUTE, 90 * MINUTE])
@@ -93,7 +96,10 @@ def test_the_training_set_is_what_the_oracle_says(aggregates, rows, questions, l
 @slowly
 @given(st.data(), aggregates(), rows(), questions, lags, view_keys)
 def test_the_stream_gives_at_each_question_what_training_sees(data, aggregates, rows, questions, lag, view_keys):
-    project = world(aggregates, lag, view_keys)
+    assert_the_stream_gives_what_training_sees(data, world(aggregates, lag, view_keys), rows, questions, lag)
+
+
+def assert_the_stream_gives_what_training_sees(data, project, rows, questions, lag):
     delay = data.draw(st.integers(0, lag), label="how long after it happened an event arrives")
     rows = sorted((row for row in rows if row["time"] is not None), key=lambda row: row["time"])
     questions = sorted(questions, key=lambda question: question[0])
@@ -114,6 +120,63 @@ def test_the_stream_gives_at_each_question_what_training_sees(data, aggregates, 
             assert_same(project, found, values)
             assert_same(project, found, oracle(project, rows, question))
         store.close()
+
+
+class Spread(WindowAggregate):
+    """How far the values lie apart: a kind that Noria does not have."""
+
+    kind = "spread"
+    identity = (-math.inf, -math.inf)
+
+    def init(self, values, times):
+        return np.column_stack([values, -values])
+
+    def reduce(self, states, starts, stops):
+        return merged_by_doubling(self, states, starts, stops)
+
+    def merge(self, left, right):
+        return np.maximum(left, right)
+
+    def finalise(self, states):
+        return np.where(np.isfinite(states[:, 0]), states[:, 0] + states[:, 1], np.nan)
+
+
+class Seen(Spread):
+    """Whether there was anything: it takes any column, or none."""
+
+    kind = "seen"
+    takes = ()
+    needs_column = False
+
+    def finalise(self, states):
+        return np.isfinite(states[:, 0]).astype(np.float64)
+
+
+OTHERS = {"spread": lambda values: max(values) - min(values) if values else None, "seen": lambda values: bool(values)}
+
+
+@slowly
+@given(st.data(), rows(), questions, lags, st.sampled_from(["", "key", "real", "truth"]))
+def test_a_kind_from_elsewhere_is_the_same_in_every_path(data, rows, questions, lag, column):
+    found = [
+        Spread("real", windows=["5m", "1d"], where="NOT truth OR whole IS NULL"),
+        Spread("truth", windows=["1h"]),
+        Seen(column, windows=["7m", "12d"]),
+    ]
+    with mock.patch.dict(VALUES, OTHERS):
+        assert_the_stream_gives_what_training_sees(data, world(found, lag), rows, questions, lag)
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (Spread("", windows=["1h"]), "spread needs a column"),
+        (Spread("key", windows=["1h"]), "spread needs a column of kind bool or int or float.*key is string"),
+    ],
+)
+def test_a_kind_from_elsewhere_refuses_what_it_cannot_take(one, said):
+    with pytest.raises(DeclarationError, match=f"(?s){said}"):
+        view_plan(world([one]).features[0], SCHEMAS["events"])
 
 
 def as_row(row):

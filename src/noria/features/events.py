@@ -76,7 +76,7 @@ def _value(track: Track, schema: Mapping[str, Kind]) -> pl.Expr:
     value = pl.lit(0.0)
     if track.column is not None:
         column = to_polars(track.column, schema)
-        if track.kind.kind != "count":
+        if track.kind.takes:
             value = column.cast(pl.Float64)
         elif track.column.kind(schema) == "float":
             value = pl.when(column.is_not_null() & column.is_not_nan()).then(0.0)

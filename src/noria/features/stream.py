@@ -104,7 +104,7 @@ def _value(track: Track, schema: Mapping[str, Kind]) -> Callable[[Row], float]:
     """What a row gives to a track; NaN where it gives nothing: null, not a number, or filtered out."""
     where = None if track.where is None else to_python(track.where, schema)
     column = None if track.column is None else to_python(track.column, schema)
-    counts = track.kind.kind == "count"
+    takes = track.kind.takes
 
     def value(row: Row) -> float:
         if where is not None and where(row) is not True:
@@ -114,7 +114,7 @@ def _value(track: Track, schema: Mapping[str, Kind]) -> Callable[[Row], float]:
         given = column(row)
         if given is None or given != given:
             return NAN
-        return 0.0 if counts else float(given)
+        return float(given) if takes else 0.0
 
     return value
 

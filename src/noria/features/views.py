@@ -217,15 +217,13 @@ def _track(view: FeatureView, declared: WindowAggregate, schema: Mapping[str, Ki
     place = f"{declared.written_at or view.written_at}, FeatureView '{view.name}', {declared.kind}"
     column = parse(declared.column, place=place) if declared.column else None
     where = parse(declared.where, place=place) if declared.where else None
-    if column is None and declared.kind != "count":
+    if column is None and declared.needs_column:
         raise declared.refuse(f"{declared.kind} needs a column", field="column")
-    if (
-        column is not None
-        and (kind := column.kind(schema)) not in ("bool", "int", "float", "null")
-        and declared.kind != "count"
-    ):
+    if column is not None and (kind := column.kind(schema)) not in (*declared.takes, "null") and declared.takes:
         raise declared.refuse(
-            f"{declared.kind} needs numbers or truths", field="column", value=f"{declared.column} is {kind}"
+            f"{declared.kind} needs a column of kind {' or '.join(declared.takes)}",
+            field="column",
+            value=f"{declared.column} is {kind}",
         )
     if where is not None and (kind := where.kind(schema)) != "bool":
         raise declared.refuse("a filter is true or false", field="where", value=f"{declared.where} is {kind}")
@@ -245,6 +243,6 @@ def _middle(declared: WindowAggregate) -> str:
 
 
 def _text(view: FeatureView, declared: WindowAggregate, window: int) -> str:
-    what = f"{declared.kind} of {declared.column}" if declared.column else "number of rows"
+    what = f"{declared.kind} of {declared.column or 'rows'}"
     filtered = f" where {declared.where}" if declared.where else ""
     return f"{what}{filtered} by {', '.join(view.keys)} over {duration_text(window)} of {view.source.name}"

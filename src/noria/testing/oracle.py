@@ -87,7 +87,7 @@ def view_values(
         keeps = to_python(parse(declared.where), schema) if declared.where else lambda row: True
         value = to_python(parse(declared.column), schema) if declared.column else lambda row: 1.0
         given = [(row[time], value(row)) for row in mine if keeps(row) is True]
-        if declared.kind == "count":  # of texts, too
+        if not declared.takes:  # it counts values of any kind
             given = [(when, 1.0 if what == what else what) for when, what in given if what is not None]
         for window in declared.windows:
             values.append(window_value(declared.kind, given, at, window, declared.hop, view.source.lag))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from noria.declarations import Aggregate
+from noria.expressions import Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,10 +28,16 @@ class WindowAggregate(Aggregate):
     """A kind of aggregate: its components and what they do.
 
     A kind is one file that says `identity`, `init`, `reduce`, `merge` and `finalise`; all are pure and vectorised, one
-    state a row. Null and NaN are never handed to `init`.
+    state a row. Null and NaN are never handed to `init`. What makes it differ from most is said beside them, so that no
+    path asks which kind it has.
     """
 
     kind: ClassVar[str]
+    takes: ClassVar[tuple[Kind, ...]] = ("bool", "int", "float")
+    """The kinds of columns whose values it reads, of these three; truths are 0 and 1. Empty: a column of any kind, of
+    which it only learns whether there is a value: `init` is handed 0 for each."""
+    needs_column: ClassVar[bool] = True
+    """Whether it must be given a column; without one, `init` is handed 0 for each row."""
     identity: ClassVar[tuple[float, ...]]
     """The state of nothing, one number a component."""
     long_ranges: ClassVar[bool] = False

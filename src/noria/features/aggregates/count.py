@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from noria.expressions import Kind
 from noria.features.aggregates.algebra import WindowAggregate, reduced
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Count(WindowAggregate):
     """
 
     kind: ClassVar[str] = "count"
+    takes: ClassVar[tuple[Kind, ...]] = ()
+    needs_column: ClassVar[bool] = False
     identity: ClassVar[tuple[float, ...]] = (0.0,)
 
     def init(self, values: Floats, times: Floats) -> Floats:
