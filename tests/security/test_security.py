@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.core import DeclarationError, IntegrityError
-from noria.security import ApiKeys, SigningKey, current_actor, host_allowed, verify
+from noria.security import (
+    ApiKeys,
+    SigningKey,
+    copy_signing_key,
+    current_actor,
+    host_allowed,
+    public_key,
+    verify,
+)
 
 
 def test_a_key_is_known_by_its_label_and_kept_as_a_hash(tmp_path):
@@ -103,7 +111,49 @@ def test_processes_that_need_a_key_at_once_get_the_same(tmp_path):
     makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert len({maker.communicate()[0] for maker in makers}) == 1
     assert [maker.returncode for maker in makers] == [0] * 4
-    assert [file.name for file in (tmp_path / "keys").iterdir()] == ["signing.key"]
+    assert sorted(file.name for file in (tmp_path / "keys").iterdir()) == ["signing.key", "signing.pub"]
+
+
+def test_the_public_key_is_enough_to_verify_and_makes_no_private_one(tmp_path):
+    key = SigningKey.load_or_create(tmp_path / "signer")
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "signing.pub").write_bytes((tmp_path / "signer" / "signing.pub").read_bytes())
+    assert public_key(tmp_path / "server") == public_key(tmp_path / "signer") == key.public
+    assert [file.name for file in (tmp_path / "server").iterdir()] == ["signing.pub"]
+
+
+def test_the_public_key_of_an_older_folder_is_made_from_the_private_one(tmp_path):
+    key = SigningKey.load_or_create(tmp_path)
+    (tmp_path / "signing.pub").unlink()
+    assert public_key(tmp_path) == key.public == (tmp_path / "signing.pub").read_bytes()
+
+
+def test_where_there_is_no_key_none_is_made_to_verify_with(tmp_path):
+    with pytest.raises(IntegrityError, match="no key to verify") as caught:
+        public_key(tmp_path / "keys")
+    assert "noria run" in caught.value.mend
+    assert not (tmp_path / "keys").exists()
+    (tmp_path / "signing.pub").write_bytes(b"short")
+    with pytest.raises(IntegrityError, match="not a key"):
+        public_key(tmp_path)
+
+
+def test_a_public_key_of_another_private_key_is_noticed(tmp_path):
+    SigningKey.load_or_create(tmp_path / "a")
+    other = SigningKey.load_or_create(tmp_path / "b")
+    (tmp_path / "a" / "signing.pub").write_bytes(other.public)
+    with pytest.raises(IntegrityError, match="not the public key"):
+        SigningKey.load_or_create(tmp_path / "a")
+
+
+def test_a_copy_of_the_signing_key_has_no_api_keys(tmp_path):
+    key = SigningKey.load_or_create(tmp_path / "keys")
+    ApiKeys(tmp_path / "keys" / "api.json").create("ann")
+    copy_signing_key(tmp_path / "keys", tmp_path / "own")
+    assert [file.name for file in (tmp_path / "own").iterdir()] == ["signing.key"]
+    assert public_key(tmp_path / "own") == key.public
+    with pytest.raises(IntegrityError, match="no signing key"):
+        copy_signing_key(tmp_path / "nothing", tmp_path / "own")
 
 
 HOSTS = ("localhost", "127.0.0.1", "[::1]", "Noria.example")

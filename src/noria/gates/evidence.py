@@ -136,10 +136,9 @@ class Evidence:
     def open_package(self) -> Package:
         """The signed package, verified and opened as the server does it."""
         from noria.models import open_package
-        from noria.security import SigningKey
+        from noria.security import public_key
 
-        public = SigningKey.load_or_create(self.workspace.keys).public
-        return open_package(self._path(self.outcomes["package"].outputs["package"]), public)
+        return open_package(self._path(self.outcomes["package"].outputs["package"]), public_key(self.workspace.keys))
 
     def sample(self, rows: int) -> dict[str, Any]:
         """Up to `rows` rows of the training set, spread over it: every feature as the package takes it.

@@ -15,6 +15,7 @@ from noria.core import Clock, plain
 from noria.declarations import Project
 from noria.ledger import open_ledger
 from noria.plan import Plan, Planned, in_order
+from noria.security import copy_signing_key
 from noria.steps import Outcome, Step
 from noria.workspace import Workspace
 
@@ -111,8 +112,8 @@ def _never(context: object) -> Outcome:
 def own_workspace(workspace: Workspace, folder: Path, done: Mapping[str, Outcome]) -> Workspace:
     """A workspace for the rehearsal alone: nothing that it does can be seen outside.
 
-    It reads the same lake and the same finished files, signs with a copy of the keys, and has its own ledger, routes,
-    packages and online store.
+    It reads the same lake and the same finished files, signs with a copy of the signing key, and has its own
+    ledger, routes, packages and online store.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def own_workspace(workspace: Workspace, folder: Path, done: Mapping[str, Outcome
         workspace, root=folder, ledger=f"sqlite:///{folder}/ledger.db", online=f"lmdb:///{folder}/online",
         registry=f"sqlite:///{folder}/mlflow.db",
     )  # fmt: skip
-    shutil.copytree(workspace.keys, own.keys)
+    copy_signing_key(workspace.keys, own.keys)
     for reference in (reference for outcome in done.values() for reference in outcome.outputs.values()):
         kind, _, path = reference.partition(":")
         if kind != "file" or (own.root / path).exists():

@@ -23,7 +23,7 @@ from noria.rehearsal.life import Life, Version
 from noria.rehearsal.period import Period, read_period
 from noria.rehearsal.retrain import Retraining, own_workspace, retrain
 from noria.rehearsal.server_meter import meters_of
-from noria.security import SigningKey
+from noria.security import public_key
 from noria.serving import Routes, ServerProcess, write_routes
 from noria.steps import Outcome, Step, StepContext
 from noria.workspace import Workspace
@@ -264,7 +264,7 @@ def _frozen(
 
     from noria.models import open_package
 
-    package = open_package(_path(own, done["package"].outputs["package"]), SigningKey.load_or_create(own.keys).public)
+    package = open_package(_path(own, done["package"].outputs["package"]), public_key(own.keys))
     given = {name: served[name] if kind == "category" else np.float32(served[name]) for name, kind in kinds.items()}
     return package.predict(given)
 

@@ -3,6 +3,14 @@
 from noria.security.api_keys import ApiKeys
 from noria.security.hosts import host_allowed
 from noria.security.identity import current_actor
-from noria.security.signing import SigningKey, verify
+from noria.security.signing import SigningKey, copy_signing_key, public_key, verify
 
-__all__ = ["ApiKeys", "SigningKey", "current_actor", "host_allowed", "verify"]
+__all__ = [
+    "ApiKeys",
+    "SigningKey",
+    "copy_signing_key",
+    "current_actor",
+    "host_allowed",
+    "public_key",
+    "verify",
+]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from noria.core import Clock, GateError, NoriaError, ResourceError, WallClock
 from noria.declarations import Project
-from noria.security import SigningKey
+from noria.security import public_key
 from noria.serving.application import Application
 from noria.serving.features import opener
 from noria.serving.fleet import Fleet, Loaded, load_fleet
@@ -192,7 +192,6 @@ class _Watch:
 
     def __init__(self, service: Service):
         self._service = service
-        self._public_key = SigningKey.load_or_create(service.workspace.keys).public
         self._open_features = opener(service.workspace.online)
         self._seen: object = None
 
@@ -202,7 +201,7 @@ class _Watch:
         return load_fleet(
             read_routes(self._service.folder),
             self._service.workspace.packages,
-            self._public_key,
+            public_key(self._service.workspace.keys),
             self._open_features,
             known=known,
             partly=known is None,
