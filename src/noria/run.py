@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from noria.child import Child, Ended, Say, start, worded
-from noria.core import Clock, NoriaError, TransientError, WallClock, canonical, content_key
+from noria.core import Clock, IntegrityError, NoriaError, TransientError, WallClock, canonical, content_key
 from noria.cost import Meters, PriceBook
 from noria.lake import open_lake
-from noria.ledger import Ledger
+from noria.ledger import KINDS, Ledger
 from noria.plan import Plan, Planned, keep_declarations, write_atomically
 from noria.steps import Outcome, StepContext
 from noria.workspace import Workspace
@@ -321,14 +321,26 @@ def _stored(outcome: Outcome, workspace: Workspace) -> int:
     return total
 
 
-def recover(workspace: Workspace, ledger: Ledger) -> None:
+def recover(workspace: Workspace, ledger: Ledger) -> tuple[NoriaError, ...]:
     """Tell the ledger what a killed run left untold. Call it with the workspace locked, before the plan is made.
 
     A step whose outcome was written down is finished: its events are told to the end, each once. A run that never
     ended is told to have failed.
+
+    Returns
+    -------
+    tuple of NoriaError
+        What could not be used, each said once: the file is put aside, nothing of it is told, and its step runs again.
     """
+    unusable = []
     for path in sorted((workspace.root / "pending").glob("*.json")):
-        pending = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            pending = json.loads(path.read_text(encoding="utf-8"))
+            if fault := _fault(pending):
+                raise ValueError(fault)
+        except (OSError, ValueError, RecursionError) as error:
+            unusable.append(_put_aside(path, workspace, error))
+            continue
         _tell(ledger, pending)
         shutil.rmtree(workspace.scratch / pending["body"]["key"], ignore_errors=True)
         path.unlink()
@@ -338,6 +350,64 @@ def recover(workspace: Workspace, ledger: Ledger) -> None:
         if event.kind == "run.started":
             ledger.append("run.failed", event.subject, run=event.run, body={"error": "it was killed", "step": ""})
         break
+    return tuple(unusable)
+
+
+def _put_aside(path: Path, workspace: Workspace, error: Exception) -> NoriaError:
+    aside = workspace.root / "crashes" / path.name
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(path, aside)
+    return IntegrityError(
+        "what a step left for the ledger cannot be used, so it does not count as finished",
+        place=str(aside),
+        value=str(error),
+        mend="nothing: the step runs again; the file can be removed",
+    )
+
+
+def _fault(pending: Any) -> str:
+    """What is wrong with all that the ledger would be told of a step; empty where it can be told."""
+    if not isinstance(pending, dict):
+        return "not an object"
+    body, wanted = pending.get("body"), {"after": int, "run": str, "step": str, "inputs": list, "events": list}
+    if bad := [name for name, kind in wanted.items() if not isinstance(pending.get(name), kind)]:
+        return f"'{bad[0]}' is missing or wrong"
+    outcome = body.get("outcome") if isinstance(body, dict) else None
+    if not isinstance(outcome, dict) or not isinstance(outcome.get("facts"), dict):
+        return "it holds no outcome"
+    if not isinstance(body, dict) or not isinstance(body.get("key"), str) or not isinstance(body.get("parts"), dict):
+        return "it holds no key"
+    if not _are_texts(pending["inputs"]) or not _are_named_texts(outcome.get("outputs")):
+        return "a reference is no text"
+    return _fault_of_events(pending["events"])
+
+
+def _fault_of_events(events: Sequence[Any]) -> str:
+    """Why the ledger would not take a step's events, so that nothing is committed that cannot be told."""
+    for event in events:
+        if not isinstance(event, Mapping) or not isinstance(event.get("subject"), str) or not event["subject"]:
+            return f"an event is about nothing: {event!r:.200}"
+        kind = event.get("kind")
+        if not isinstance(kind, str) or kind not in KINDS:
+            return f"no such kind of event: {kind!r}; one of {', '.join(KINDS)}"
+        if kind.startswith(("run.", "step.")):
+            return f"only a run tells {kind}"
+        if unknown := sorted(map(str, event.keys() - {"kind", "subject", "inputs", "outputs", "body"})):
+            return f"{kind} has an unknown part: {unknown[0]}"
+        if not all(_are_texts(event.get(name, ())) for name in ("inputs", "outputs")):
+            return f"a reference of {kind} is no text"
+        body = event.get("body", {})
+        if not isinstance(body, Mapping) or not all(isinstance(name, str) for name in body):
+            return f"the body of {kind} is no JSON object"
+    return ""
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
+
+
+def _are_named_texts(values: Any) -> bool:
+    return isinstance(values, Mapping) and _are_texts([*values, *values.values()])
 
 
 def _tell(ledger: Ledger, pending: Mapping[str, Any]) -> None:
@@ -376,7 +446,13 @@ def _work(
     outcome = planned.step.function(StepContext(workspace, planned.key, inputs, run, clock, say))
     if not isinstance(outcome, Outcome):
         raise TypeError(f"step {planned.step.name} returned a {type(outcome).__name__}, not an Outcome")
-    json.dumps(asdict(outcome), allow_nan=False)
+    if not _are_named_texts(outcome.outputs):
+        raise TypeError(f"step {planned.step.name}: outputs are names and references, both texts")
+    if not isinstance(outcome.facts, Mapping):
+        raise TypeError(f"step {planned.step.name}: facts are a mapping")
+    if fault := _fault_of_events(outcome.events):
+        raise TypeError(f"step {planned.step.name} tells what the ledger does not take: {fault}")
+    json.dumps(asdict(outcome), allow_nan=False, sort_keys=True)  # as it will be written
     return outcome
 
 

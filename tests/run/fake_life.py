@@ -145,6 +145,11 @@ def second_time(context: StepContext) -> Outcome:
     return Outcome(facts={"went_on": True})
 
 
+def tell(context: StepContext, *, event: dict) -> Outcome:
+    count(context, "began")
+    return Outcome(events=({"kind": "table.written", "subject": "table:a@1"}, event))
+
+
 def three(context: StepContext) -> Outcome:
     return 3  # type: ignore[return-value]
 
@@ -170,7 +175,8 @@ def graph(number: int, seconds: float = 0.0) -> list[Step]:
 def live(folder: Path, steps: list[Step], **given) -> RunResult:
     workspace = workspace_in(folder)
     with workspace.lock("fake", wait=2.0), contextlib.closing(open_ledger(workspace.ledger)) as ledger:
-        recover(workspace, ledger)
+        for fault in recover(workspace, ledger):
+            print(fault)
         return execute(plan_steps(PROJECT, steps, workspace, ledger), workspace, ledger, **given)
 
 

@@ -1,4 +1,5 @@
 import contextlib
+import json
 import os
 import random
 import signal
@@ -308,6 +309,66 @@ def test_a_run_of_nothing_opens_nothing(tmp_path):
 def test_facts_that_are_no_json_are_refused(tmp_path):
     with pytest.raises(NoriaError, match="does not know"):
         live(tmp_path, [step("x", fake_life.nan)])
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"kind": "table.wirtten", "subject": "x"}, "no such kind of event: 'table.wirtten'"),
+        ({"kind": "step.finished", "subject": "x"}, "only a run tells step.finished"),
+        ({"kind": "table.written", "subject": 3}, "about nothing"),
+        ({"kind": "table.written"}, "about nothing"),
+        ({"kind": "table.written", "subject": "x", "body": [1]}, "no JSON object"),
+        ({"kind": "table.written", "subject": "x", "body": {1: 2}}, "no JSON object"),
+        ({"kind": "table.written", "subject": "x", "outputs": "abc"}, "is no text"),
+        ({"kind": "table.written", "subject": "x", "at": "now"}, "unknown part: at"),
+        ({"kind": "table.written", "subject": "x", "body": {"x": float("nan")}}, "not JSON compliant"),
+    ],
+)
+def test_an_event_that_the_ledger_would_not_take_ends_its_step_and_blocks_nothing(tmp_path, event, said):
+    with pytest.raises(NoriaError, match="does not know") as caught:
+        live(tmp_path, [step("x", fake_life.tell, event=event)])
+    assert said in str(caught.value.value)
+    assert kinds(tmp_path) == {"run.started": 1, "step.failed": 1, "run.failed": 1}
+    assert live(tmp_path, [step("x", fake_life.nothing)]).executed == ("x",)
+
+
+def _with_kind(pending):
+    pending["events"][1]["kind"] = "table.forgotten"
+
+
+def _without_key(pending):
+    del pending["body"]["key"]
+
+
+@pytest.mark.parametrize("damage", [_with_kind, _without_key, "", "[]", '{"events": 1}', b"\xff\xfe"])
+def test_an_outcome_that_cannot_be_told_is_said_once_and_its_step_runs_again(tmp_path, monkeypatch, capsys, damage):
+    class Killed(BaseException):
+        pass
+
+    def killed(ledger, pending):
+        raise Killed
+
+    monkeypatch.setattr(run, "_tell", killed)
+    with pytest.raises(Killed):
+        live(tmp_path, graph(1)[:1])
+    monkeypatch.undo()
+    [left] = (workspace_in(tmp_path).root / "pending").glob("*.json")
+    if callable(damage):
+        pending = json.loads(left.read_text())
+        damage(pending)
+        damage = json.dumps(pending)
+    left.write_bytes(damage if isinstance(damage, bytes) else damage.encode())
+    assert live(tmp_path, graph(1)[:1]).executed == ("a",)
+    said = capsys.readouterr().out
+    assert "does not count as finished" in said
+    assert "mend: nothing: the step runs again" in said
+    [aside] = (workspace_in(tmp_path).root / "crashes").glob("*.json")
+    assert str(aside) in said
+    assert not left.exists()
+    assert kinds(tmp_path)["table.written"] == 2
+    live(tmp_path, graph(1)[:1])
+    assert capsys.readouterr().out == ""
 
 
 def test_a_parent_with_threads_starts_new_interpreters(tmp_path):

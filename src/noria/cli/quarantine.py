@@ -86,7 +86,8 @@ def _replay(
 
     command = f"noria quarantine replay {source}"
     with _opened(project, lock=command, wait=wait) as (declared, workspace, ledger):
-        recover(workspace, ledger)
+        for fault in recover(workspace, ledger):
+            typer.echo(str(fault), err=True)
         last = _last(declared, ledger, source)
         plan = replay_plan(declared, workspace, ledger, source, last)
         if not any(planned.step.name == f"ingest:{source}" for planned in plan.due):

@@ -32,7 +32,8 @@ def _run(
     clock = clock_from_environment()
     # The wait's default gives a run that was just killed the time to be cleared away.
     with workspace.lock("noria run", wait=wait), contextlib.closing(open_ledger(workspace.ledger, clock)) as ledger:
-        recover(workspace, ledger)
+        for fault in recover(workspace, ledger):
+            typer.echo(str(fault), err=True)
         plan = whole_plan(declared, workspace, ledger)
         with progress_of(plan) as progress:
             try:
