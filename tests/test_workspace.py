@@ -1,4 +1,5 @@
 import dataclasses
+import stat
 import subprocess
 import sys
 import time
@@ -6,7 +7,7 @@ import time
 import pytest
 
 from noria.core import BusyError, DeclarationError
-from noria.workspace import workspace_of
+from noria.workspace import workspace_of, write_atomically
 
 HOLD = """
 import sys, time
@@ -105,3 +106,16 @@ def test_it_is_data(project_file):
     with pytest.raises(dataclasses.FrozenInstanceError):
         workspace.root = project_file
     assert workspace == workspace_of(project_file)
+
+
+def test_a_small_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "x"
+    write_atomically(path, b"one", mode=0o600)
+    write_atomically(path, b"two", mode=0o600)
+    assert path.read_bytes() == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    (tmp_path / "full" / "x").mkdir(parents=True)
+    (tmp_path / "full" / "x" / "there").touch()
+    with pytest.raises(OSError, match="directory"):
+        write_atomically(tmp_path / "full" / "x", b"three")
+    assert {file.name for file in tmp_path.rglob("*") if file.is_file()} == {"x", "there"}

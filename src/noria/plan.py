@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from noria.cost import expected
 from noria.declarations import Project
 from noria.ledger import Event, Ledger
 from noria.steps import Outcome, Step
-from noria.workspace import Workspace
+from noria.workspace import Workspace, write_atomically
 
 _FINISHED = "step.finished"
 _CHECKED_CODE = ("core", "declarations", "expressions", "sources", "contracts", "ingest", "features", "plan")
@@ -297,20 +296,6 @@ def _check(project: Project, base: Path, known: Mapping[str, Mapping[str, Any]],
     from noria.ingest import schemas_of
 
     features_of(project, schemas_of(project, base, known))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file so that a reader, or a crash, finds the old content or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def keep_declarations(plan: Plan, workspace: Workspace) -> None:

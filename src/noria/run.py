@@ -29,9 +29,9 @@ from noria.core import Clock, IntegrityError, NoriaError, TransientError, WallCl
 from noria.cost import Meters, PriceBook
 from noria.lake import open_lake
 from noria.ledger import KINDS, Ledger
-from noria.plan import Plan, Planned, keep_declarations, write_atomically
+from noria.plan import Plan, Planned, keep_declarations
 from noria.steps import Outcome, StepContext
-from noria.workspace import Workspace
+from noria.workspace import Workspace, write_atomically
 
 TRIES = 3
 FIRST_PAUSE = 1.0

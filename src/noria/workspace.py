@@ -108,6 +108,35 @@ class Workspace:
             yield
 
 
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write a small file so that a reader, or a crash, finds the old content or the new; its folder is made.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    data : bytes
+        All of it.
+    mode : int
+        Who may read and write it, less the process's umask; ``0o600`` for secrets.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)  # the new name lasts only with its folder
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def _holder(root: Path) -> str:
     try:
         held = json.loads((root / "lock").read_text(encoding="utf-8"))

@@ -9,8 +9,8 @@ from noria.console.page import SECTIONS, look, page
 from noria.console.record import read_record
 from noria.declarations import Project
 from noria.ledger import open_ledger
-from noria.plan import write_atomically
 from noria.steps import Outcome, Step, StepContext
+from noria.workspace import write_atomically
 
 _CODE = ("console", "cost", "declarations", "ledger")
 

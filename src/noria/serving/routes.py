@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from noria.core import DataError, GateError, IntegrityError
+from noria.workspace import write_atomically
 
 FORMAT = 1
 _NAME = "routes.json"
@@ -59,18 +59,8 @@ def write_routes(folder: Path, routes: Routes) -> None:
     routes : Routes
         The new shares.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f".{_NAME}.{os.getpid()}"
-    with open(fresh, "w", encoding="utf-8") as file:
-        json.dump({"format": FORMAT, "weights": dict(routes.weights)}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, folder / _NAME)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    told = json.dumps({"format": FORMAT, "weights": dict(routes.weights)}, indent=1)
+    write_atomically(routes_file(folder), told.encode())
 
 
 def read_routes(folder: Path) -> Routes:
