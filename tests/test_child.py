@@ -65,7 +65,7 @@ def test_an_error_that_nobody_foresaw_leaves_its_traceback(tmp_path, way):
 
 
 @pytest.mark.parametrize(
-    ("number", "kind"), [(signal.SIGKILL, ResourceError), (signal.SIGHUP, NoriaError), (signal.SIGUSR1, NoriaError)]
+    ("number", "kind"), [(signal.SIGKILL, ResourceError), (signal.SIGUSR1, NoriaError), (signal.SIGUSR2, NoriaError)]
 )
 def test_a_signal_is_named(tmp_path, way, number, kind):
     message, _ = ended(tmp_path, work.kills_itself, number=number)
