@@ -5,19 +5,21 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import Field
 
 from noria import ingest
-from noria.contracts import between, expression, matches, not_null, one_of, refers, unique
+from noria.contracts import RowRule, between, expression, matches, not_null, one_of, refers, unique
 from noria.core import DataError, DeclarationError, TransientError
-from noria.declarations import Contract, Endpoint, Project, Search, Source, Spine, TimeSplit
+from noria.declarations import Contract, Endpoint, Project, Rule, Search, Source, Spine, TimeSplit
 from noria.lake import open_lake
 from noria.ledger import open_ledger
-from noria.plan import plan_steps
+from noria.plan import in_order, plan_steps
 from noria.run import execute, recover
 from noria.steps import StepContext
 from noria.workspace import Workspace
@@ -153,6 +155,61 @@ def test_a_reference_that_cannot_be_followed_is_refused_at_plan_time(tmp_path, r
     with pytest.raises(DeclarationError, match=said) as caught:
         ingest.steps(project, tmp_path)
     assert __file__ in str(caught.value.place)
+
+
+class StandsInEither(RowRule):
+    """A kind of rule from elsewhere, that looks into two other sources and mends what it does not find there."""
+
+    place: str = Field(kw_only=False)
+
+    text: ClassVar[str] = "known somewhere"
+    refers_to: ClassVar[tuple[str, ...]] = ("airports", "heliports")
+
+    @property
+    def columns(self):
+        return (self.place,)
+
+    def broken(self, subject):
+        known = pl.concat([subject.references[name].to_series(0) for name in self.refers_to])
+        return pl.col(self.place).is_in(known.implode()).not_().fill_null(False)
+
+    def mended(self, subject):
+        return pl.when(~self.broken(subject)).then(pl.col(self.place))
+
+
+@pytest.mark.parametrize("on_fail", ["quarantine", "fix"])
+def test_a_kind_of_rule_from_elsewhere_may_refer_to_several_sources(tmp_path, on_fail):
+    (tmp_path / "airports.csv").write_text("name,faa\nNewark,EWR\n")
+    (tmp_path / "heliports.csv").write_text("faa\nLGA\nJFK\n")
+    others = [Source(name, f"{name}.csv", contract=Contract(key="faa")) for name in StandsInEither.refers_to]
+    project = project_in(tmp_path, StandsInEither("origin", on_fail=on_fail), more=others)
+    ingest.schemas_of(project, tmp_path, {})
+    steps = in_order(ingest.steps(project, tmp_path))
+    assert [step.name for step in steps] == ["ingest:airports", "ingest:heliports", "ingest:data"]
+    done = {}
+    for step in steps:
+        done[step.name] = step.function(StepContext(workspace_in(tmp_path), step.name, dict(done)))
+    outcome = done["ingest:data"]
+    assert outcome.facts["verdicts"][1]["failed"] == 1
+    if on_fail == "fix":
+        assert table(tmp_path, outcome.outputs["table"])["origin"].to_list() == ["EWR", "LGA", None, None]
+    else:
+        assert outcome.facts["reasons"]["known somewhere"] == 1
+
+
+def test_a_rule_from_elsewhere_is_held_to_what_the_project_reads(tmp_path):
+    project = project_in(tmp_path, StandsInEither("origin"))
+    with pytest.raises(DeclarationError, match="a source that the project does not read") as caught:
+        ingest.steps(project, tmp_path)
+    assert caught.value.value == "airports"
+    derived = project_in(tmp_path, StandsInEither("origin", on_fail="fix"), columns={"far": "origin = 'ORD'"})
+    with pytest.raises(DeclarationError, match="'far' is derived from it before"):
+        ingest.schemas_of(derived, tmp_path, {})
+
+
+def test_a_kind_that_cannot_be_checked_is_refused_at_plan_time(tmp_path):
+    with pytest.raises(DeclarationError, match="cannot be checked"):
+        ingest.steps(project_in(tmp_path, Rule()), tmp_path)
 
 
 def test_a_file_that_changes_while_it_is_read_is_tried_again(tmp_path):
@@ -305,6 +362,7 @@ def test_a_replay_leaves_what_reading_the_source_anew_would_leave(tmp_path_facto
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from typing import ClassVar
 import noria.lake.delta as delta
 sys.path.insert(0, {tests!r})
 import test_ingest as here

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noria.contracts import Checked, Refers, check, type_reason, typed
+from noria.contracts import Checked, RowRule, check, rules_of, type_reason, typed
 from noria.core import DataError, DeclarationError, TransientError, code_key, content_key
 from noria.declarations import Project, Source
 from noria.expressions import Kind, dtype_of, parse, polars_kinds, to_polars
@@ -48,38 +48,28 @@ def steps(project: Project, base: Path) -> tuple[Step, ...]:
 
 
 def _step(source: Source, base: Path, sources: Mapping[str, Source]) -> Step:
-    for rule in _references(source):
+    rules = rules_of(source.contract)
+    for rule in rules:
         _refuse_reference(source, rule, sources)
     found = fingerprint(source, base)
     return Step(
         name=f"ingest:{source.name}", function=functools.partial(ingest, source, base, found.digest),
         declaration=source, code=_CODE, fingerprint=found.digest, reads=found.reads,
-        inputs=tuple(dict.fromkeys(f"ingest:{rule.to}" for rule in _references(source))),
+        inputs=tuple(dict.fromkeys(f"ingest:{name}" for rule in rules for name in rule.refers_to)),
     )  # fmt: skip
 
 
-def _references(source: Source) -> list[Refers]:
-    return [rule for rule in source.contract.rules if isinstance(rule, Refers)]
-
-
-def _refuse_reference(source: Source, rule: Refers, sources: Mapping[str, Source]) -> None:
-    if rule.to == source.name:
-        raise rule.refuse("a rule refers to its own source", field="to", value=rule.to)
-    if rule.to not in sources:
-        raise rule.refuse(
-            "a rule refers to a source that the project does not read",
-            field="to",
-            value=rule.to,
-            mend=f"add it to Project(references=[…]); the project reads {', '.join(sorted(sources))}",
-        )
-    key = sources[rule.to].contract.key
-    if rule.key is None and len(key) != 1:
-        raise rule.refuse(
-            f"'{rule.to}' has no single key to refer to",
-            field="key",
-            value=", ".join(key) or "no key in its contract",
-            mend="say which column is meant: key=…",
-        )
+def _refuse_reference(source: Source, rule: RowRule, sources: Mapping[str, Source]) -> None:
+    for name in rule.refers_to:
+        if name == source.name:
+            raise rule.refuse(f"the rule '{rule.text}' refers to its own source", value=name)
+        if name not in sources:
+            raise rule.refuse(
+                f"the rule '{rule.text}' refers to a source that the project does not read",
+                value=name,
+                mend=f"add it to Project(references=[…]); the project reads {', '.join(sorted(sources))}",
+            )
+    rule.refuse_keys({name: sources[name].contract.key for name in rule.refers_to})
 
 
 def ingest(source: Source, base: Path, digest: str, ctx: StepContext) -> Outcome:
@@ -162,7 +152,8 @@ def schemas_of(project: Project, base: Path, known: Mapping[str, Mapping[str, Ki
     for source in project.sources:
         if source.name in raw:
             _refuse_stale(source)
-            references = {rule.to: _key_first(empty[rule.to], _key(project, rule.to)) for rule in _references(source)}
+            rules = rules_of(source.contract)
+            references = {to: _key_first(empty[to], _key(project, to)) for rule in rules for to in rule.refers_to}
             with _telling_odd_values(source, raw[source.name]):
                 check(empty[source.name], source.contract.replace(rows=None), references, _place(source))
     return {name: known.get(name) or polars_kinds(frame.schema) for name, frame in empty.items()}
@@ -194,11 +185,11 @@ def _refuse_stale(source: Source) -> None:
     """A rule mends after columns are derived: what is derived from a mended column would be of the old value."""
     for name, text in source.columns:
         read_by = parse(text).columns
-        for rule in source.contract.rules:
-            column = getattr(rule, "column", None)
-            if rule.on_fail == "fix" and column in read_by:
+        for rule in rules_of(source.contract):
+            # A rule mends the first of its columns.
+            if rule.on_fail == "fix" and rule.columns[0] in read_by:
                 raise rule.refuse(
-                    f"a rule mends '{column}', but '{name}' is derived from it before",
+                    f"a rule mends '{rule.columns[0]}', but '{name}' is derived from it before",
                     field="on_fail",
                     value=f"{name}: {text}",
                     mend="mend it in columns=… instead, such as with COALESCE, LEAST or GREATEST",

@@ -1,6 +1,6 @@
 """Contracts: what rows must be, checked in one pass. A kind of rule is one file in ``rules`` and one line here."""
 
-from noria.contracts.check import Checked, Verdict, check, type_reason, typed
+from noria.contracts.check import Checked, Verdict, check, rules_of, type_reason, typed
 from noria.contracts.condition import RowRule, Subject
 from noria.contracts.rules.between import Between, between
 from noria.contracts.rules.expression import ExpressionRule, expression
@@ -29,6 +29,7 @@ __all__ = [
     "not_null",
     "one_of",
     "refers",
+    "rules_of",
     "type_reason",
     "typed",
     "unique",

@@ -86,7 +86,7 @@ def check(frame: pl.DataFrame, contract: Contract, references: Mapping[str, pl.D
             mend=f"between {contract.rows[0]:,} and {contract.rows[1]:,} were declared",
         )
     subject = Subject(place, polars_kinds(frame.schema), references)
-    rules = [*_key_rules(contract), *(_row_rule(rule) for rule in contract.rules)]
+    rules = [*_key_rules(contract), *rules_of(contract)]
     _columns_exist(rules, frame, contract, place)
     flags = _flags(frame, rules, subject)
     counts = flags.sum().row(0) if rules else ()
@@ -157,10 +157,20 @@ def _key_rules(contract: Contract) -> Sequence[RowRule]:
     return (_Repeated(keys=contract.key, on_fail="quarantine"),) if contract.key else ()
 
 
-def _row_rule(rule: Any) -> RowRule:
-    if not isinstance(rule, RowRule):
-        raise rule.refuse("this kind of rule cannot be checked", mend="make it a noria.contracts.RowRule")
-    return rule
+def rules_of(contract: Contract) -> tuple[RowRule, ...]:
+    """The rules of a contract.
+
+    Raises
+    ------
+    DeclarationError
+        One is of a kind that cannot be checked.
+    """
+    found = []
+    for rule in contract.rules:
+        if not isinstance(rule, RowRule):
+            raise rule.refuse("this kind of rule cannot be checked", mend="make it a noria.contracts.RowRule")
+        found.append(rule)
+    return tuple(found)
 
 
 def _columns_exist(rules: Sequence[RowRule], frame: pl.DataFrame, contract: Contract, place: str) -> None:

@@ -26,7 +26,7 @@ class Subject:
     kinds : mapping of str to Kind
         The columns of the rows.
     references : mapping of str to DataFrame
-        Tables of other sources, for rules that refer to them.
+        Tables of other sources, for rules that refer to them; the columns of a source's key come first.
     """
 
     place: str
@@ -38,7 +38,8 @@ class RowRule(Rule):
     """A rule that each row keeps or breaks.
 
     A kind says three things: `text`, the rule in words; `columns`, which it reads (the first is shown in examples); and
-    `broken`, the rows that break it. One that can mend rows also says `mended`.
+    `broken`, the rows that break it. One that can mend rows also says `mended`, and one that looks into other sources'
+    tables `refers_to`.
     """
 
     @field_validator("on_fail")
@@ -57,6 +58,20 @@ class RowRule(Rule):
     def columns(self) -> tuple[str, ...]:
         """The columns that it reads."""
         raise NotImplementedError
+
+    @property
+    def refers_to(self) -> tuple[str, ...]:
+        """The names of the other sources whose tables it looks into: these are ingested first."""
+        return ()
+
+    def refuse_keys(self, keys: Mapping[str, tuple[str, ...]]) -> None:
+        """Raise a DeclarationError where a source in `refers_to` lacks the key that the rule would look for.
+
+        Parameters
+        ----------
+        keys : mapping of str to tuple of str
+            Each of these sources to the key of its contract.
+        """
 
     def broken(self, subject: Subject) -> pl.Expr:
         """True for rows that break the rule, never null."""

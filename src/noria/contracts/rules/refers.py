@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -45,6 +46,19 @@ class Refers(RowRule):
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.column,)
+
+    @property
+    def refers_to(self) -> tuple[str, ...]:
+        return (self.to,)
+
+    def refuse_keys(self, keys: Mapping[str, tuple[str, ...]]) -> None:
+        if self.key is None and len(keys[self.to]) != 1:
+            raise self.refuse(
+                f"'{self.to}' has no single key to refer to",
+                field="key",
+                value=", ".join(keys[self.to]) or "no key in its contract",
+                mend="say which column is meant: key=…",
+            )
 
     def broken(self, subject: Subject) -> pl.Expr:
         import polars as pl
