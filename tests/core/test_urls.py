@@ -1,10 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.core import DeclarationError, MissingExtra, backend_of, redacted, require, scheme_of
+from noria.core import DeclarationError, MissingExtra, backend_of, path_of, redacted, require, scheme_of
 
 TABLE = {"json": "json:dumps", "package": "json:loads"}
 
@@ -67,3 +68,17 @@ def test_no_user_and_password_is_ever_shown(user, password):
     secret = quote(user, safe="") + ":" + quote(password, safe="")
     shown = redacted(f"postgresql://{secret}@db.example/shop?password={secret}#x")
     assert shown == "postgresql://***@db.example/shop?***"
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1), min_size=1))
+def test_every_folder_can_be_named_by_a_url_as_it_is(names):
+    root = Path("/", *names)
+    for scheme in ("file", "sqlite", "lmdb"):
+        assert path_of(f"{scheme}://{root}") == path_of(f"{scheme}:///{root}") == root
+
+
+def test_a_url_of_another_machine_is_no_path():
+    with pytest.raises(DeclarationError, match="three slashes") as caught:
+        path_of("sqlite://ann:secret@data/ledger.db")
+    assert "sqlite:///" in caught.value.mend
+    assert "secret" not in str(caught.value)

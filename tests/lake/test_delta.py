@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noria.core import DataError, ResourceError
+from noria.core import DataError, DeclarationError, ResourceError
 from noria.lake import open_lake
 
 ONE = pl.DataFrame({"n": [1, 2], "s": ["é", None]})
@@ -252,3 +252,25 @@ def test_a_full_disk_is_said_and_leaves_the_table_as_it_was(tmp_path):
     assert len(done.stdout.splitlines()) <= 7
     assert lake.read("t").collect().equals(ONE)
     assert len(lake.versions("t")) == 1
+
+
+@pytest.mark.parametrize("name", ["C#", "who?", "100%", "a b", "größe 𝔘", "a&b=c;d", "*", '{"x"}'])
+def test_the_lake_lies_where_its_url_says_whatever_the_folder_is_called(tmp_path, name):
+    lake = open_lake(f"file://{tmp_path / name}")
+    frame = pl.DataFrame({"a": [1, 2, None], "b": ["x", None, "z"]})
+    frames = (frame, frame[:1], frame[:0])
+    first, second, third = (lake.write("t", part, step_key=f"k{n}") for n, part in enumerate(frames))
+    assert lake.write("t", frame[:1], step_key="k1") == second
+    assert lake.read("t", first).collect().equals(frame)
+    assert lake.read("t", second).filter(pl.col("a") > 0).collect().equals(frame[:1])
+    assert lake.read("t", third).collect().equals(frame[:0])
+    assert (lake.tables(), [one.step for one in lake.versions("t")]) == (["t"], ["k2", "k1", "k0"])
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["[x]", "%41", "a^b", "a|b", "a\\b"])
+def test_a_folder_that_delta_tables_cannot_lie_in_is_refused_at_once(tmp_path, name):
+    with pytest.raises(DeclarationError, match="cannot lie there") as caught:
+        open_lake(f"file://{tmp_path / name}")
+    assert "noria.toml" in caught.value.mend
+    assert list(tmp_path.iterdir()) == []

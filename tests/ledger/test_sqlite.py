@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import random
@@ -336,3 +337,13 @@ def test_what_this_machine_lacks_is_no_fault_of_the_ledger(copy, tmp_path):
 def test_the_head_never_leads(written):
     head = json.loads(written.with_name("ledger.db.head").read_bytes())
     assert head["count"] == 30
+
+
+@pytest.mark.parametrize("name", ["C#", "who?", "%41", "a b", "größe 𝔘", "a&b=c;d", "[x]"])
+def test_the_ledger_lies_where_its_url_says_whatever_the_folder_is_called(tmp_path, name):
+    folder = tmp_path / name
+    with contextlib.closing(open_ledger(f"sqlite:///{folder}/ledger.db")) as ledger:
+        ledger.append("run.started", "project:x")
+        assert ledger.verify() == []
+    assert sorted(path.name for path in folder.iterdir()) == ["ledger.db", "ledger.db.head"]
+    assert list(tmp_path.iterdir()) == [folder]

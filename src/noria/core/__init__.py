@@ -14,7 +14,7 @@ from noria.core.errors import (
 )
 from noria.core.extras import require
 from noria.core.keys import canonical, code_key, content_key, file_digest, plain, type_name
-from noria.core.urls import backend_of, redacted, scheme_of
+from noria.core.urls import backend_of, path_of, redacted, scheme_of
 
 __all__ = [
     "UTC",
@@ -37,6 +37,7 @@ __all__ = [
     "content_key",
     "file_digest",
     "from_micros",
+    "path_of",
     "plain",
     "redacted",
     "require",

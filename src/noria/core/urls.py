@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,6 +54,32 @@ def backend_of(url: str, table: Mapping[str, str], *, group: str) -> Any:
         )
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def path_of(url: str) -> Path:
+    """The path on this machine that a URL of a part of the workspace names, or a plain path itself.
+
+    What follows the scheme is the path as it is: nothing is cut off and nothing decoded, so that every folder can be
+    named, whatever its name.
+
+    Raises
+    ------
+    DeclarationError
+        The URL names a host: a local one has three slashes.
+
+    Examples
+    --------
+    >>> path_of("sqlite:///data/C#/100%/ledger.db").as_posix(), path_of("lake").as_posix()
+    ('/data/C#/100%/ledger.db', 'lake')
+    """
+    match = _SCHEME.match(url)
+    if match is None:
+        return Path(url)
+    rest = url[match.end() :]
+    if not rest.startswith("/"):
+        raise DeclarationError("a URL of this machine has three slashes", place=redacted(url),
+                               mend=f"{match.group()}/path/to/it")  # fmt: skip
+    return Path("/" + rest.lstrip("/"))
 
 
 def redacted(url: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from noria.core import DataError, ResourceError, TransientError, from_micros
+from noria.core import DataError, DeclarationError, ResourceError, TransientError, from_micros, path_of, scheme_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,6 +20,9 @@ _STEP = "noria.step"
 _TRIES = 10
 _KEEP = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
 """Every version stays readable: the log is never cut."""
+
+_UNNAMEABLE = re.compile(r"[\[\]|^\\]|%[0-9A-Fa-f]{2}")
+"""What in a folder's name delta-rs panics at, or takes for another folder, in whatever way it is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,19 @@ class DeltaLake:
     """Versioned tables below a folder or URL; one instance may be used from any thread, several processes at once."""
 
     def __init__(self, url: str):
-        self.url = url.rstrip("/")
+        self._local = scheme_of(url) == "file"
+        self._root = str(path_of(url)) if self._local else url.rstrip("/")
+        if self._local and (odd := _UNNAMEABLE.search(str(Path(self._root).absolute()))):
+            mend = 'rename the folder, or put the lake elsewhere: lake = "file:///path" in [workspace] of noria.toml'
+            raise DeclarationError("Delta tables cannot lie there", place=self._root, value=odd.group(), mend=mend)
 
     def path(self, table: str) -> str:
         """Where a table lies: what any reader of Delta tables takes."""
-        return f"{self.url.removeprefix('file://')}/{table}"
+        return f"{self._root}/{table}"
+
+    def _uri(self, table: str) -> str:
+        """What delta-rs takes: it would cut a plain path at ``#`` and ``?``."""
+        return Path(self.path(table)).absolute().as_uri() if self._local else self.path(table)
 
     def write(self, table: str, frame: pl.DataFrame, *, step_key: str) -> int:
         """Replace a table's rows in one commit; the same step key gives the version that it gave before.
@@ -72,20 +85,20 @@ class DeltaLake:
         from deltalake import DeltaTable
         from deltalake.exceptions import CommitFailedError, DeltaError
 
-        path, storable = self.path(table), _storable(frame, self.path(table))
+        uri, storable = self._uri(table), _storable(frame, self.path(table))
         for _ in range(_TRIES):
-            found = DeltaTable(path) if DeltaTable.is_deltatable(path) else None
+            found = DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
             known = found.transaction_version(step_key) if found is not None else None
             if known is not None and self._is_whole(table, known):
                 return known
             try:
-                return _commit(path, found, storable, step_key)
+                return _commit(uri, found, storable, step_key)
             except CommitFailedError:
                 continue  # another writer was first: look again at what there is
             except (DeltaError, OSError) as error:
-                if found is None and DeltaTable.is_deltatable(path):
+                if found is None and DeltaTable.is_deltatable(uri):
                     continue  # another writer made the table just now
-                raise _unwritable(path, error) from None
+                raise _unwritable(self.path(table), error) from None
         raise TransientError("other writers keep committing to the table", place=self.path(table), mend="run again")
 
     def read(self, table: str, version: int | None = None) -> pl.LazyFrame:
@@ -106,52 +119,52 @@ class DeltaLake:
                 value=f"version {opened.version()}",
                 mend=f"was it vacuumed? remove the folder, and noria run writes '{table}' anew",
             )
-        return pl.scan_delta(opened)
+        if "%" not in opened.table_uri:
+            return pl.scan_delta(opened)
+        # Polars takes delta-rs's quoted names for the files' own. All files of a version were written by one commit.
+        files = [unquote(file) for file in opened.file_uris()]
+        return pl.scan_parquet(files, glob=False, hive_partitioning=False) if files else pl.scan_delta(opened)
 
     def versions(self, table: str) -> list[TableVersion]:
-        """All versions, newest first; none where there is no such table."""
-        from deltalake import DeltaTable
-
-        if not DeltaTable.is_deltatable(self.path(table)):
-            return []
-        while True:
-            found = DeltaTable(self.path(table))
-            entries = found.history()
-            # delta-rs counts down from the newest version: a commit in between would shift all (its issue 4488).
-            if DeltaTable(self.path(table)).version() == found.version():
-                break
+        """All versions, newest first; none where there is no such table. Opens no table."""
+        # Not by delta-rs, whose history counts down from the newest version: a commit in between would shift all (its
+        # issue 4488); and it is empty where the path holds a ``#``.
+        log = Path(self.path(table), "_delta_log")
+        numbers = sorted((int(file.stem) for file in log.glob("*.json") if file.stem.isdigit()), reverse=True)
+        told = ((number, action["commitInfo"]) for number in numbers for action in self._actions(table, number)
+                if "commitInfo" in action)  # fmt: skip
         return [
-            TableVersion(
-                int(entry["version"]), from_micros(int(entry.get("timestamp", 0)) * 1000), str(entry.get(_STEP, ""))
-            )
-            for entry in entries
+            TableVersion(number, from_micros(int(info.get("timestamp", 0)) * 1000), str(info.get(_STEP, "")))
+            for number, info in told
         ]
 
     def size(self, table: str, version: int) -> int:
         """Bytes that a version added to the lake; 0 where its commit is not on this machine. Opens no table."""
+        return sum(int(action["add"]["size"]) for action in self._actions(table, version) if "add" in action)
+
+    def _actions(self, table: str, version: int) -> list[dict[str, Any]]:
+        """What a version's commit says; nothing where it is not on this machine."""
         commit = Path(self.path(table), "_delta_log", f"{version:020}.json")
         try:
-            actions = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
+            return [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
         except (OSError, ValueError):
-            return 0
-        return sum(int(action["add"]["size"]) for action in actions if "add" in action)
+            return []
 
     def tables(self) -> list[str]:
         """The names of all tables in a lake on disk."""
-        folder = Path(self.url.removeprefix("file://"))
-        return sorted(path.parent.name for path in folder.glob("*/_delta_log"))
+        return sorted(path.parent.name for path in Path(self._root).glob("*/_delta_log"))
 
     def _is_whole(self, table: str, version: int) -> bool:
         """Whether a version's files are there; elsewhere than on disk that is taken for granted."""
-        if not self.url.startswith("file://"):
+        if not self._local:
             return True
-        return all(Path(file).exists() for file in self._open(table, version).file_uris())
+        return all(Path(unquote(file)).exists() for file in self._open(table, version).file_uris())
 
     def _open(self, table: str, version: int | None) -> DeltaTable:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
 
-        if not DeltaTable.is_deltatable(self.path(table)):
+        if not DeltaTable.is_deltatable(self._uri(table)):
             raise DataError(
                 "there is no such table",
                 place=self.path(table),
@@ -159,7 +172,7 @@ class DeltaLake:
                 mend=", ".join(self.tables()) or "noria run makes it",
             )
         try:
-            return DeltaTable(self.path(table), version=version)
+            return DeltaTable(self._uri(table), version=version)
         except (DeltaError, OSError) as error:
             raise DataError(
                 "the table has no such version",
@@ -169,7 +182,7 @@ class DeltaLake:
             ) from None
 
 
-def _commit(path: str, found: DeltaTable | None, frame: pl.DataFrame, step_key: str) -> int:
+def _commit(uri: str, found: DeltaTable | None, frame: pl.DataFrame, step_key: str) -> int:
     """One commit of exactly the next version, or `CommitFailedError`.
 
     The step key is kept as an application's transaction, which outlives checkpoints. Without retries: a writer that was
@@ -179,7 +192,7 @@ def _commit(path: str, found: DeltaTable | None, frame: pl.DataFrame, step_key: 
 
     version = 0 if found is None else found.version() + 1
     write_deltalake(
-        path if found is None else found,
+        uri if found is None else found,
         frame,
         mode="error" if found is None else "overwrite",
         schema_mode=None if found is None else "overwrite",

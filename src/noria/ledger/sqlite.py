@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from noria.core import Clock, DeclarationError, IntegrityError, NoriaError, ResourceError, canonical
+from noria.core import Clock, DeclarationError, IntegrityError, NoriaError, ResourceError, canonical, path_of
 from noria.ledger.event import KINDS, Event
 from noria.ledger.sqlite_file import faults_of_file
 from noria.security import current_actor
@@ -71,10 +71,7 @@ class SqliteLedger:
     """
 
     def __init__(self, url: str, clock: Clock):
-        parts = urlsplit(url)
-        if parts.netloc:
-            raise DeclarationError("a SQLite URL has three slashes", value=url, mend="sqlite:///path/to/ledger.db")
-        self.path = Path(parts.path[1:] if parts.path.startswith("//") else parts.path)
+        self.path = path_of(url)
         self._clock = clock
         self._lock = threading.Lock()
         try:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import lmdb
 
-from noria.core import ResourceError
+from noria.core import ResourceError, path_of
 from noria.features.stores import Address
 
 _ROOM = 1 << 36
@@ -21,7 +20,7 @@ class LmdbStore:
     """``lmdb:///path``: a folder of its own. The file grows as it is used; the room is only addresses."""
 
     def __init__(self, url: str, *, readonly: bool = False, durable: bool = True):
-        self.path = Path("/" + url.partition("://")[2].lstrip("/"))
+        self.path = path_of(url)
         with self._said("the online store cannot be opened"):
             if not readonly:
                 self.path.mkdir(parents=True, exist_ok=True)

@@ -6,10 +6,9 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import quote
 
-from noria.core import ResourceError
+from noria.core import ResourceError, path_of
 from noria.features.stores import Address
 
 _TABLE = (
@@ -22,7 +21,7 @@ class SqliteStore:
     """``sqlite:///path``: one file with a write-ahead log."""
 
     def __init__(self, url: str, *, readonly: bool = False, durable: bool = True):
-        self.path = Path("/" + url.partition("://")[2].lstrip("/"))
+        self.path = path_of(url)
         self._lock = threading.Lock()
         with self._said("the online store cannot be opened"):
             if not readonly:
