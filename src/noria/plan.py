@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from noria import child
-from noria.core import DeclarationError, canonical, code_key, content_key, plain
+from noria.core import DeclarationError, canonical, code_key, content_key, plain, without_secrets
 from noria.cost import expected
 from noria.declarations import Project
 from noria.ledger import Event, Ledger
@@ -240,7 +240,7 @@ def _declaration_changed(step: Step, before: str, workspace: Workspace) -> str:
         old = json.loads(declaration_file(workspace, before).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return "declaration changed"
-    changes = list(_differences(old, plain(step.declaration)))
+    changes = list(_differences(old, json.loads(_shown(step))))
     fields = [path for path, _, _ in changes]
     what = "contract" if fields and all("contract" in path for path in fields) else "declaration"
     if len(changes) > 2 or not changes:
@@ -249,6 +249,11 @@ def _declaration_changed(step: Step, before: str, workspace: Workspace) -> str:
         ".".join(path[-2:]) + (f" {_brief(old)} → {_brief(new)}" if _brief(old) and _brief(new) else "")
         for path, old, new in changes
     )
+
+
+def _shown(step: Step) -> str:
+    """A step's declaration as it may be kept: JSON without the users and passwords of URLs."""
+    return without_secrets(canonical(plain(step.declaration)).decode())
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
@@ -303,4 +308,4 @@ def keep_declarations(plan: Plan, workspace: Workspace) -> None:
     for planned in plan.due:
         path = declaration_file(workspace, planned.parts["declaration"])
         if not path.exists():
-            write_atomically(path, canonical(plain(planned.step.declaration)))
+            write_atomically(path, _shown(planned.step).encode())

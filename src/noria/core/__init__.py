@@ -14,7 +14,7 @@ from noria.core.errors import (
 )
 from noria.core.extras import require
 from noria.core.keys import canonical, code_key, content_key, file_digest, plain, type_name
-from noria.core.urls import backend_of, path_of, redacted, scheme_of
+from noria.core.urls import backend_of, path_of, redacted, scheme_of, without_secrets
 
 __all__ = [
     "UTC",
@@ -44,4 +44,5 @@ __all__ = [
     "scheme_of",
     "to_micros",
     "type_name",
+    "without_secrets",
 ]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from noria.core.errors import DeclarationError
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_USER = re.compile(r"://[^/?#\s\"]*@")
 
 
 def scheme_of(url: str) -> str:
@@ -99,3 +100,14 @@ def redacted(url: str) -> str:
     netloc = f"***@{host}" if "@" in parts.netloc else host
     # Not urlunsplit, which drops the slashes of a scheme that it does not know: sqlite:////path.
     return f"{parts.scheme}://{netloc}{parts.path}" + ("?***" if parts.query else "")
+
+
+def without_secrets(text: str) -> str:
+    """A text of any kind, JSON too, without the users and passwords of the URLs in it.
+
+    Examples
+    --------
+    >>> without_secrets('{"url": "postgresql://ann:secret@db/shop", "mail": "ann@example.org"}')
+    '{"url": "postgresql://***@db/shop", "mail": "ann@example.org"}'
+    """
+    return _USER.sub("://***@", text)

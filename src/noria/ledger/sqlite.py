@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from noria.core import Clock, DeclarationError, IntegrityError, NoriaError, ResourceError, canonical, path_of
+from noria.core import (
+    Clock,
+    DeclarationError,
+    IntegrityError,
+    NoriaError,
+    ResourceError,
+    canonical,
+    path_of,
+    without_secrets,
+)
 from noria.ledger.event import KINDS, Event
 from noria.ledger.sqlite_file import faults_of_file
 from noria.security import current_actor
@@ -45,7 +53,6 @@ _MASTER = sorted(
 _TEXTS = ("at", "kind", "subject", "actor", "run", "inputs", "outputs", "body", "previous", "digest")
 _TYPES = " || ".join(f"typeof({name})" for name in _TEXTS)
 _ADD = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SECRET = re.compile(r"://[^/?#@\s\"]*@")
 _OUTSIDE = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY,
@@ -260,7 +267,7 @@ def _shown(
 ) -> tuple[str, str, str, tuple[str, ...], tuple[str, ...], Mapping[str, Any]]:
     """Fields of an event as they may be kept: plain JSON, and no URL with its user and password."""
     plain = canonical([subject, actor, run, list(inputs), list(outputs), dict(body)]).decode()
-    subject, actor, run, inputs, outputs, body = json.loads(_SECRET.sub("://***@", plain))
+    subject, actor, run, inputs, outputs, body = json.loads(without_secrets(plain))
     # Names may hold bytes that are no UTF-8; SQLite keeps none of those, JSON escapes them.
     subject, actor, run = (name.encode(errors="backslashreplace").decode() for name in (subject, actor, run))
     return subject, actor, run, tuple(inputs), tuple(outputs), body

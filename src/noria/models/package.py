@@ -74,14 +74,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     name : str
         The endpoint's name.
     version, digest : str
-        The content digest of everything below but `created`, `commit` and the card, which tell of one making of it; the
-        version is its first 12 digits.
+        The content digest of everything below but `created`, `inputs`, `commit` and the card, which tell of one making
+        of it; the version is its first 12 digits.
     created : str
         When, ISO 8601 in UTC.
     features : tuple of ModelFeature
         In the model's order.
     views, spine : plain JSON
-        The declarations of feature views and spine; `noria.declarations.restore` makes them declarations again.
+        The declarations of feature views and spine, their sources without URL and contract;
+        `noria.declarations.restore` makes them declarations again.
     schemas : mapping of str to mapping
         Source to the kinds of its columns that views and spine read, as they were in training.
     metric : str
@@ -121,7 +122,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return content_key({name: value for name, value in said.items() if name not in _NOT_CONTENT})
 
 
-_NOT_CONTENT = ("version", "digest", "created", "commit")
+_NOT_CONTENT = ("version", "digest", "created", "inputs", "commit")
 
 
 @dataclass(frozen=True, slots=True)

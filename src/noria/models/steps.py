@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from noria.declarations import Project, dump
+from noria.declarations import Contract, FeatureView, Project, Spine, dump
 from noria.ledger import model_reference
 from noria.steps import Outcome, Step, StepContext
 
+_Noun = TypeVar("_Noun", FeatureView, Spine)
 _FILES = {"model.onnx": "model", "baseline.onnx": "baseline", "training.json": "training"}
 
 
@@ -20,13 +21,26 @@ def steps(project: Project) -> tuple[Step, ...]:
     -----
     Facts of ``package``: ``version``, ``digest``, ``bytes``, ``files``, ``commit``; output ``package``, a folder. Of
     ``register``: ``version``, ``registry``, ``run``, ``model_version``.
+
+    Raises
+    ------
+    DeclarationError
+        A feature is of a kind of aggregate that a server does not know.
     """
+    for aggregate in (aggregate for view in project.features for aggregate in view.aggregates):
+        kind = type(aggregate)
+        if kind.__module__.partition(".")[0] != "noria":
+            raise aggregate.refuse(
+                "a server does not know this kind of aggregate: it runs no code but Noria's",
+                value=f"{kind.__module__}.{kind.__qualname__}",
+                mend="use a kind of noria.features, or work the values out in the source's columns",
+            )
     said = {
         "name": project.name,
         "question": project.question,
         "endpoint": project.endpoint.name,
-        "views": project.features,
-        "spine": project.spine,
+        "views": [_served(view) for view in project.features],
+        "spine": _served(project.spine),
         "tags": project.tags,
     }
     return (
@@ -54,8 +68,8 @@ def _package(ctx: StepContext, project: Project) -> Outcome:
         name=project.endpoint.name,
         created=ctx.clock.now().isoformat(timespec="seconds"),
         features=tuple(ModelFeature(feature["name"], feature["kind"]) for feature in features),
-        views=[dump(view) for view in project.features],
-        spine=dump(project.spine),
+        views=[dump(_served(view)) for view in project.features],
+        spine=dump(_served(project.spine)),
         schemas=ctx.inputs["training-set"].facts["schemas"],
         metric=project.search.metric,
         scores=_intervals(evaluated.facts["scores"]),
@@ -82,9 +96,14 @@ def _package(ctx: StepContext, project: Project) -> Outcome:
         "commit": made.commit,
     }
     subject = model_reference(made.name, made.version)
-    event = {"kind": "version.packaged", "subject": subject, "inputs": list(made.inputs.values()),
+    event = {"kind": "version.packaged", "subject": subject, "inputs": list(manifest.inputs.values()),
              "outputs": [ctx.reference(folder)], "body": facts}  # fmt: skip
     return Outcome({"package": ctx.reference(folder)}, facts, (event,))
+
+
+def _served(declared: _Noun) -> _Noun:
+    """What a server needs of a declaration: not where rows come from, which may hold a password, nor their contract."""
+    return declared.replace(source=declared.source.replace(url="stored", contract=Contract()))
 
 
 def _intervals(scores: dict[str, Any]) -> dict[str, dict[str, float]]:
