@@ -132,7 +132,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     room = _TABLE.get(name)
     if room is None:
-        raise AttributeError(f"module 'noria' has no attribute '{name}'")
+        import difflib
+
+        near = difflib.get_close_matches(name, __all__, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ": see dir(noria)"
+        raise AttributeError(f"module 'noria' has no attribute '{name}'{hint}")
     value = getattr(importlib.import_module(f"noria.{room}"), name)
     globals()[name] = value
     return value

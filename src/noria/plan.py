@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,13 @@ class Plan:
         What it is a plan of.
     steps : tuple of Planned
         All steps, due or not.
+    done : mapping of str to Outcome
+        What was there before: inputs of these steps that no step of this plan makes.
     """
 
     project: Project
     steps: tuple[Planned, ...]
+    done: Mapping[str, Outcome] = field(default_factory=dict)
 
     @property
     def due(self) -> tuple[Planned, ...]:
@@ -86,7 +89,14 @@ class Plan:
         return sum(pair[0] for pair in known), sum(pair[1] for pair in known), len(self.due) - len(known)
 
 
-def compile_plan(project: Project, workspace: Workspace, ledger: Ledger, extra_steps: Sequence[Step] = ()) -> Plan:
+def compile_plan(
+    project: Project,
+    workspace: Workspace,
+    ledger: Ledger,
+    extra_steps: Sequence[Step] = (),
+    *,
+    evidence: Sequence[str] = (),
+) -> Plan:
     """Join the rooms' steps into a plan.
 
     Parameters
@@ -99,6 +109,8 @@ def compile_plan(project: Project, workspace: Workspace, ledger: Ledger, extra_s
         What happened so far.
     extra_steps : sequence of Step
         Steps of rooms above this one: the rehearsal, the report.
+    evidence : sequence of str
+        Which of these must have ended before the gates are asked.
 
     Raises
     ------
@@ -108,18 +120,25 @@ def compile_plan(project: Project, workspace: Workspace, ledger: Ledger, extra_s
         A source cannot be read.
     """
     base = workspace.project_file.parent
-    plan = plan_steps(project, [*_declared(project, base, ledger), *extra_steps], workspace, ledger)
+    plan = plan_steps(project, [*_declared(project, base, ledger, evidence), *extra_steps], workspace, ledger)
     _check_once(plan, workspace)
     return plan
 
 
-def plan_steps(project: Project, steps: Iterable[Step], workspace: Workspace, ledger: Ledger) -> Plan:
-    """The plan of these steps alone, see `compile_plan`."""
-    return Plan(project, tuple(_planned(in_order(steps), workspace, ledger)))
+def plan_steps(
+    project: Project,
+    steps: Iterable[Step],
+    workspace: Workspace,
+    ledger: Ledger,
+    done: Mapping[str, Outcome] | None = None,
+) -> Plan:
+    """The plan of these steps alone, see `compile_plan`; `done` is what other steps, by name, left for them to read."""
+    done = done or {}
+    return Plan(project, tuple(_planned(in_order(steps, done), workspace, ledger, done)), done)
 
 
-def in_order(steps: Iterable[Step]) -> list[Step]:
-    """Steps with inputs first, otherwise in the order given.
+def in_order(steps: Iterable[Step], done: Collection[str] = ()) -> list[Step]:
+    """Steps with inputs first, otherwise in the order given; the inputs named in `done` are there already.
 
     Raises
     ------
@@ -131,18 +150,18 @@ def in_order(steps: Iterable[Step]) -> list[Step]:
         if waiting.setdefault(step.name, step) is not step:
             raise DeclarationError("two steps have the same name", value=step.name, mend="rename one of them")
     for step in waiting.values():
-        if missing := [name for name in step.inputs if name not in waiting]:
+        if missing := [name for name in step.inputs if name not in waiting and name not in done]:
             raise DeclarationError(f"step '{step.name}' reads a step that is not there", value=missing[0])
     ordered: dict[str, Step] = {}
     while waiting:
-        ready = next((step for step in waiting.values() if all(name in ordered for name in step.inputs)), None)
+        ready = next((step for step in waiting.values() if not waiting.keys() & {*step.inputs}), None)
         if ready is None:
             raise DeclarationError("steps wait for each other", value=", ".join(waiting))
         ordered[ready.name] = waiting.pop(ready.name)
     return list(ordered.values())
 
 
-def _declared(project: Project, base: Path, ledger: Ledger) -> tuple[Step, ...]:
+def _declared(project: Project, base: Path, ledger: Ledger, evidence: Sequence[str]) -> tuple[Step, ...]:
     from noria import features, gates, ingest, models, training
 
     return (
@@ -150,12 +169,14 @@ def _declared(project: Project, base: Path, ledger: Ledger) -> tuple[Step, ...]:
         *features.steps(project),
         *training.steps(project),
         *models.steps(project),
-        *gates.steps(project, ledger),
+        *gates.steps(project, ledger, evidence=evidence),
     )
 
 
-def _planned(steps: Sequence[Step], workspace: Workspace, ledger: Ledger) -> Iterator[Planned]:
-    keys: dict[str, str] = {}
+def _planned(
+    steps: Sequence[Step], workspace: Workspace, ledger: Ledger, done: Mapping[str, Outcome]
+) -> Iterator[Planned]:
+    keys = {name: content_key(outcome.outputs) for name, outcome in done.items()}
     due: set[str] = set()
     for step in steps:
         key = keys[step.name] = step.key(keys)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from noria.core import BusyError, DeclarationError
+from noria.core import BusyError, DeclarationError, redacted, scheme_of
 from noria.declarations import find_project, read_settings
 
 _PARTS = ("ledger", "lake", "online", "registry")
@@ -164,6 +164,13 @@ def workspace_of(place: str | Path | None = None) -> Workspace:
     for part, url in settings.items():
         if not isinstance(url, str) or not url:
             raise DeclarationError(f"noria.toml, [workspace]: {part} is a text", place=place, value=url)
+    if scheme_of(str(settings.get("root", ""))) != "file":
+        raise DeclarationError(
+            "the root of a workspace is a folder of this machine",
+            place=place,
+            value=redacted(str(settings["root"])),
+            mend="root = '.noria'; the parts can be URLs",
+        )
     root = Path(os.environ.get("NORIA_WORKSPACE") or settings.get("root", ".noria"))
     root = root if root.is_absolute() else project_file.parent / root
     urls = {

@@ -26,7 +26,7 @@ class Shape:
     slices: int = 3
     trials: int = 6
     gates: str = "promoted"  # or "refused", "waiting", "none"
-    rehearsal: str | None = "played"  # or "quiet", "skipped", "unanswered"
+    rehearsal: str | None = "played"  # or "quiet", "unanswered"
     undefined: bool = False
     important: bool = True
     tags: bool = True
@@ -260,8 +260,6 @@ class Shape:
         return {**said, "findings": findings}
 
     def _lived(self) -> dict[str, Any]:
-        if self.rehearsal == "skipped":
-            return {"skipped": "no version passed its gates, so there is nothing to rehearse"}
         quiet, none = self.rehearsal == "quiet", self.rehearsal == "unanswered"
         days = [date(2013, 12, 1) + timedelta(days=n) for n in range(31)]
         scores = dict.fromkeys(("score_frozen", "score_retrained", "difference"))

@@ -17,7 +17,6 @@ HOSTILE = (
 SHAPES = {
     "whole": {},
     "no rehearsal": {"rehearsal": None},
-    "rehearsal not played": {"rehearsal": "skipped", "gates": "refused"},
     "a quiet month": {"rehearsal": "quiet"},
     "nothing was answered": {"rehearsal": "unanswered"},
     "refused": {"gates": "refused"},
@@ -167,10 +166,8 @@ def test_what_is_missing_is_said(shape, report):
         "no importance to show",
     ):
         assert said in bare.text
-    skipped = report(shape(rehearsal="skipped", gates="refused"), folder="s").page
-    assert "The rehearsal was not played: no version passed its gates" in skipped.text
-    assert "takes no requests: as the gates say." in skipped.text
-    assert "Requests served – rehearsal not played" in skipped.text
+    refused = report(shape(gates="refused"), folder="s").page
+    assert "takes no requests: as the gates say." in refused.text
     quiet = report(shape(rehearsal="quiet"), folder="q").page
     assert "No alarm asked for a retraining" in quiet.text
     assert "waits for a person's decision" in report(shape(gates="waiting"), folder="g").page.text

@@ -47,7 +47,7 @@ def test_secrets_are_not_shown(url, shown):
 def test_a_missing_library_says_what_to_install():
     with pytest.raises(MissingExtra, match="is not installed") as caught:
         require("no_such_library_anywhere", extra="kafka")
-    assert caught.value.mend == "pip install 'noria[kafka]'"
+    assert caught.value.mend == "install Noria's extra: pip install -e '.[kafka]'"
 
 
 def test_a_library_that_is_there_is_imported():

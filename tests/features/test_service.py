@@ -104,9 +104,17 @@ def test_a_request_in_json_is_as_one_in_python(service):
 
 
 def test_what_a_request_lacks_is_null(service):
-    found = service.columns([{}], AT)
+    found = service.columns([{"tail": None}], AT)
     assert plain(found["plane_seats"]) == plain(found["share"]) == [None]
     assert found["plane_maker"] == [None]
+
+
+def test_a_request_of_unknown_names_is_refused(service):
+    with pytest.raises(DataError, match="unknown column") as caught:
+        service.columns([{"tail": "N1", "tial": "N1"}], AT)
+    assert caught.value.mend == "did you mean 'tail'?"
+    with pytest.raises(DataError, match="carries nothing"):
+        service.columns([{}], AT)
 
 
 @pytest.mark.parametrize(("name", "value"), [

@@ -22,10 +22,16 @@ def _cost(
     by: Annotated[str, typer.Option(help="step, model, or the name of a tag.")] = "step",
 ) -> None:
     """Say what was spent since the beginning, on what, and what one prediction costs."""
+    from noria.core import DeclarationError
+    from noria.declarations import load_project
     from noria.ledger import open_ledger
     from noria.workspace import workspace_of
 
-    with contextlib.closing(open_ledger(workspace_of(project).ledger)) as ledger:
+    workspace = workspace_of(project)
+    known = ("step", "model", *load_project(workspace.project_file).tags)
+    if by not in known:
+        raise DeclarationError("no such tag", place="--by", value=by, mend="one of " + ", ".join(known))
+    with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
         for line in _lines(ledger, by):
             typer.echo(line)
 

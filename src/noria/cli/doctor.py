@@ -17,7 +17,7 @@ import typer
 if TYPE_CHECKING:
     from noria.workspace import Workspace
 
-_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?(?:>=([0-9.]+))?.*?(?:;\s*extra == ['\"](\w+)['\"])?$")
+_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?(?:>=([0-9.]+))?.*?(?:;\s*extra == ['\"]([\w-]+)['\"])?$")
 _WIDTH = 100
 
 
@@ -82,7 +82,7 @@ def _libraries() -> Iterator[tuple[str, str]]:
             absent.setdefault(extra, []).append(name)
     yield "ok", ", ".join(there)
     for extra, names in sorted(absent.items()):
-        yield "absent", f"extra '{extra}' ({', '.join(names)}): pip install 'noria[{extra}]'"
+        yield "absent", f"extra '{extra}' ({', '.join(names)}): pip install -e '.[{extra}]'"
 
 
 def _numbers(text: str) -> list[int]:

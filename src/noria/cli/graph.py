@@ -16,4 +16,6 @@ def whole_plan(project: Project, workspace: Workspace, ledger: Ledger) -> Plan:
     from noria import console, rehearsal
     from noria.plan import compile_plan
 
-    return compile_plan(project, workspace, ledger, (*rehearsal.step(project), *console.step(project)))
+    lived = rehearsal.step(project)
+    extra = (*lived, *console.step(project))
+    return compile_plan(project, workspace, ledger, extra, evidence=[step.name for step in lived])

@@ -17,11 +17,11 @@ def _run(
     project: Annotated[str | None, typer.Argument(help="Its file or folder; by default the one around here.")] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another run on the same workspace.")] = 2.0,
 ) -> None:
-    """Bring a project up to date: run the steps whose code, declaration or data is new."""
+    """Bring a project up to date: run the steps whose code, declaration or data is new; exit 6 if a gate says no."""
     from noria.cli.graph import whole_plan
     from noria.cli.progress import progress_of
     from noria.cli.summary import summary
-    from noria.core import clock_from_environment
+    from noria.core import GateError, clock_from_environment
     from noria.declarations import load_project
     from noria.ledger import open_ledger
     from noria.run import execute, recover
@@ -43,3 +43,6 @@ def _run(
                 raise
         for line in summary(plan, result, workspace, ledger):
             typer.echo(line)
+    asked = result.outcomes.get("gates")
+    if asked is not None and not (asked.facts["promoted"] or asked.facts["waiting"]):
+        raise typer.Exit(GateError.exit_code)

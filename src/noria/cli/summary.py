@@ -49,10 +49,10 @@ def _parts(outcomes: Mapping[str, Outcome], metric: str) -> Iterator[tuple[str, 
         yield "sealed test", _score(facts["evaluate"], metric)
     if "package" in facts:
         yield "version", f"{facts['package']['version']}, {facts['package']['bytes'] / 1e6:.2f} MB, signed"
-    if "gates" in facts:
-        yield from _gates(facts["gates"])
     if "rehearse" in facts:
         yield from _rehearsal(facts["rehearse"])
+    if "gates" in facts:
+        yield from _gates(facts["gates"])
 
 
 def _rows(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -60,11 +60,13 @@ def _rows(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     read.sort(key=lambda pair: -int(pair[1]["read"]))
     for name, each in read[:_SOURCES]:
         text = f"{name}: {each['read']:,} read, {each['quarantined']:,} quarantined"
-        failed = [verdict for verdict in each["verdicts"] if verdict["failed"]]
-        failed.sort(key=lambda verdict: (verdict["on_fail"] != "quarantine", -int(verdict["failed"])))
-        reasons = [f"{verdict['failed']:,} {verdict['on_fail']} {verdict['rule']}" for verdict in failed[:_REASONS]]
-        if len(failed) > _REASONS:
-            reasons.append(f"{len(failed) - _REASONS} more")
+        others = [one for one in each["verdicts"] if one["failed"] and one["on_fail"] != "quarantine"]
+        others.sort(key=lambda verdict: -int(verdict["failed"]))
+        aside = sorted(each["reasons"].items(), key=lambda pair: -int(pair[1]))
+        reasons = [f"{count:,} quarantine {reason}" for reason, count in aside]
+        reasons += [f"{one['failed']:,} {one['on_fail']} {one['rule']}" for one in others]
+        if len(reasons) > _REASONS:
+            reasons[_REASONS:] = [f"{len(reasons) - _REASONS} more"]
         yield "rows", text + (f" ({'; '.join(reasons)})" if reasons else "")
     if len(read) > _SOURCES:
         yield "rows", f"and {sum(int(each['read']) for _, each in read[_SOURCES:]):,} of {len(read) - _SOURCES} others"
@@ -94,9 +96,6 @@ def _gates(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _rehearsal(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if "skipped" in facts:
-        yield "rehearsal", str(facts["skipped"])
-        return
     served = f"{facts['questions']:,} questions in {facts['requests']:,} requests"
     if facts["p50_ms"] is not None:
         served += f", p50 {facts['p50_ms']:.2f} ms, p99 {facts['p99_ms']:.2f} ms"

@@ -132,8 +132,9 @@ def _score_tile(tested: Mapping[str, Any]) -> dict[str, str]:
 
 def _lived(project: Project, lived: Mapping[str, Any] | None) -> Iterator[dict[str, str]]:
     if lived is None or missing(project, lived):
-        why = "not rehearsed" if lived is None else "rehearsal not played"
-        yield from (_tile(label, score(None), why) for label in ("Requests served", "Alarms", "Retrainings"))
+        yield from (
+            _tile(label, score(None), "not rehearsed") for label in ("Requests served", "Alarms", "Retrainings")
+        )
         return
     yield _tile("Requests served", count(lived["requests"]),
                 f"p50 {milliseconds(lived['p50_ms'])}, p99 {milliseconds(lived['p99_ms'])}")  # fmt: skip

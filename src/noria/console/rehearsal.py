@@ -35,8 +35,6 @@ def missing(project: Project, lived: Mapping[str, Any] | None) -> str:
             "The project declares no rehearsal, so that nothing here says how this version does on requests. "
             "Rehearsal(start, end) plays a past period through the real server before the first user comes."
         )
-    if "skipped" in lived:
-        return f"The rehearsal was not played: {lived['skipped']}."
     return ""
 
 

@@ -28,4 +28,6 @@ def require(module: str, *, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
             raise  # the library is there, but something that it needs is not
-        raise MissingExtra(f"the library '{module}' is not installed", mend=f"pip install 'noria[{extra}]'") from error
+        raise MissingExtra(
+            f"the library '{module}' is not installed", mend=f"install Noria's extra: pip install -e '.[{extra}]'"
+        ) from error

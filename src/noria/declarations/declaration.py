@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     # (one name, a list, a text). What is given is checked when it is constructed, with words of our own.
     class _Model:
         model_fields: ClassVar[dict[str, FieldInfo]]
+        model_fields_set: set[str]
 
         def __init__(self, **fields: Any) -> None: ...
 else:
@@ -103,7 +104,8 @@ def _caller() -> str:
 
 def _worded(cls: type[_Model], error: ValidationError, where: str) -> DeclarationError:
     """The first fault of a pydantic error in our words; the others are counted."""
-    faults = error.errors(include_url=False)
+    # What is misspelt comes first: it is why something else is missing.
+    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
     fault = faults[0]
     location = [str(part) for part in fault["loc"] if not str(part).startswith("function-")]
     field = location[0] if location else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SerializeAsAny
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from noria.declarations.declaration import Declaration
 from noria.declarations.endpoint import Endpoint
@@ -14,6 +16,11 @@ from noria.declarations.search import Search
 from noria.declarations.source import Source
 from noria.declarations.spine import Spine
 from noria.declarations.team import Team
+
+
+def _as_team(value: object) -> object:
+    """A list of members is a team."""
+    return Team(tuple(value)) if isinstance(value, list | tuple) else value
 
 
 class Project(Declaration):
@@ -41,7 +48,7 @@ class Project(Declaration):
         What is watched in the rehearsal.
     rehearsal : Rehearsal, optional
         The past period to live again before going live.
-    team : Team
+    team : Team or list of Member
         Who may decide.
     tags : dict
         What costs are charged to: ``{"team": "operations"}``.
@@ -57,7 +64,7 @@ class Project(Declaration):
     endpoint: Endpoint
     monitors: tuple[SerializeAsAny[Monitor], ...] = ()
     rehearsal: Rehearsal | None = None
-    team: Team = Team()
+    team: Annotated[Team, BeforeValidator(_as_team)] = Team()
     tags: dict[str, str] = Field(default_factory=dict)
 
     def __hash__(self) -> int:

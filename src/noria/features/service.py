@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -59,6 +60,7 @@ class FeatureService:
         texts = [index for index, feature in enumerate(fetched) if feature.kind == "category"]
         self._numbers, self._texts = numbers, [(index, fetched[index].name) for index in texts]
         self._names = [fetched[index].name for index in numbers]
+        self._carried = frozenset(spine.source.known_before)
         asked = [
             (feature, parse(text))
             for feature, (_, text) in zip(self.features[len(fetched) :], spine.features, strict=True)
@@ -86,8 +88,12 @@ class FeatureService:
         Raises
         ------
         DataError
-            A request carries a value of the wrong type; the error names field and value.
+            A request carries a value of the wrong type, a name that is not of ``known_before``, or nothing at all; the
+            error names field and value.
         """
+        for request in requests:
+            if not request or not request.keys() <= self._carried:
+                raise self._misnamed(request)
         rows = [{name: _typed(name, kind, request.get(name)) for name, kind in self._request} for request in requests]
         fetched = self._fetched(rows, at)
         with np.errstate(over="ignore"):
@@ -111,6 +117,16 @@ class FeatureService:
             else:
                 found[feature.name] = values
         return {feature.name: found[feature.name] for feature in self.features} if self._texts else found
+
+    def _misnamed(self, request: Mapping[str, Any]) -> DataError:
+        """A name that nobody knows would be read as null, and answered without a word."""
+        unknown = next((name for name in request if name not in self._carried), None)
+        known = ", ".join(sorted(self._carried))
+        if unknown is None:
+            return DataError("a request carries nothing", mend=f"some of {known}")
+        near = difflib.get_close_matches(unknown, self._carried, n=1)
+        mend = f"did you mean '{near[0]}'?" if near else f"one of {known}"
+        return DataError("a request carries an unknown column", place=unknown, value=request[unknown], mend=mend)
 
     def _fetched(self, rows: list[dict[str, Any]], at: int) -> list[list[Any]]:
         """The values of all fetched features, row by row; each entity is read and worked out once."""

@@ -47,7 +47,7 @@ class Approval(Check):
 
         event = decision(evidence.ledger, self.role, evidence.version)
         if event is None:
-            text = f"waits for a {self.role}: noria approve {evidence.version} --role '{self.role}'"
+            text = f"waits for a {self.role}: noria approve {evidence.version} --role '{self.role}' --because '…'"
             return Finding(False, text, {"role": self.role, "waiting": True})
         passed = event.kind == "approval.given"
         if passed and self.four_eyes and event.actor in _makers(evidence):

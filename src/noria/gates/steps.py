@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from noria.core import content_key, plain
@@ -19,7 +19,11 @@ _CODE = ("core", "declarations", "expressions", "features", "gates", "lake", "mo
 
 
 def steps(
-    project: Project, ledger: Ledger | None = None, *, promote: Literal["all", "canary"] = "all"
+    project: Project,
+    ledger: Ledger | None = None,
+    *,
+    promote: Literal["all", "canary"] = "all",
+    evidence: Sequence[str] = (),
 ) -> tuple[Step, ...]:
     """The step ``gates``.
 
@@ -33,6 +37,8 @@ def steps(
     promote : str
         What a version that passes gets: ``"all"`` requests, or the endpoint's ``"canary"`` share beside the version
         that has them now. A canary has to be ended by whoever asked for it.
+    evidence : sequence of str
+        Steps that must have ended before the gates are asked, such as the rehearsal: nothing goes live before it.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def steps(
             functools.partial(_gates, project=project, promote=promote),
             {"gates": project.gates, "endpoint": project.endpoint, "team": project.team, "promote": promote},
             _CODE,
-            inputs=(*ingests, "training-set", "train", "evaluate", "package"),
+            inputs=(*ingests, "training-set", "train", "evaluate", "package", *evidence),
             fingerprint=content_key(decided) if decided else "",
             reads=f"{len(decided)} decisions" if decided else "",
         ),

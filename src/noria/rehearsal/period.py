@@ -83,7 +83,13 @@ def read_period(project: Project, lake: str, training_set: Path, tables: Mapping
         .collect()
     )
     if asked.is_empty():
-        raise DataError("nothing was asked in the rehearsed period", value=f"{start} to {end}")
+        times = pl.scan_parquet(training_set).select(first=pl.col("_time").min(), last=pl.col("_time").max()).collect()
+        raise DataError(
+            "nothing was asked in the rehearsed period",
+            place=project.rehearsal.written_at or "Rehearsal",
+            value=f"{start} to {end}",
+            mend="questions were asked from {} to {}".format(*times.row(0)),
+        )
     spine = project.spine.source
     known_before = opened.read(*_table(tables[spine.name])).select("_row", *spine.known_before)
     asked = asked.lazy().join(known_before, on="_row", how="left", maintain_order="left").collect()

@@ -60,8 +60,8 @@ def step(project: Project) -> tuple[Step, ...]:
     Raises
     ------
     DeclarationError
-        The rehearsal ends before it starts, a monitor never checks, or monitors and gates are not kinds that can. Or
-        there is none, but there are monitors or a canary, which only a rehearsal performs so far.
+        The rehearsal ends before it starts or starts before the sealed test ends; a monitor never checks, or is no kind
+        that can. Or there is no rehearsal, but monitors or a canary, which only a rehearsal performs so far.
 
     Notes
     -----
@@ -98,6 +98,14 @@ def step(project: Project) -> tuple[Step, ...]:
         return ()
     if rehearsal.start >= rehearsal.end:
         raise rehearsal.refuse("the rehearsal ends before it starts", field="end", value=rehearsal.end.isoformat())
+    sealed_until = project.search.split.test_until
+    if rehearsal.start < sealed_until:
+        raise rehearsal.refuse(
+            "the rehearsal would ask what the model was trained or tested on",
+            field="start",
+            value=rehearsal.start.isoformat(),
+            mend=f"start at {sealed_until.isoformat()} or later, when the sealed test of Search.split ends",
+        )
     for monitor in project.monitors:
         if not isinstance(monitor, Watch):
             raise monitor.refuse(
@@ -109,7 +117,7 @@ def step(project: Project) -> tuple[Step, ...]:
     nouns = ("search", "gates", "endpoint", "monitors", "rehearsal", "team")
     declared = {noun: getattr(project, noun) for noun in nouns}
     ingests = [f"ingest:{source.name}" for source in project.sources]
-    inputs = (*ingests, "training-set", "train", "evaluate", "package", "gates")
+    inputs = (*ingests, "training-set", "train", "evaluate", "package")
     return (Step("rehearse", functools.partial(_rehearse, project=project), declared, _CODE, inputs=inputs),)
 
 
@@ -134,8 +142,6 @@ def _refuse_unheard(project: Project) -> None:
 
 
 def _rehearse(ctx: StepContext, project: Project) -> Outcome:
-    if not ctx.inputs["gates"].facts["promoted"]:
-        return Outcome({}, {"skipped": "no version passed its gates, so there is nothing to rehearse"})
     began = time.perf_counter()
     own = own_workspace(ctx.workspace, ctx.scratch / "life", ctx.inputs)
     ctx.say("reading the period")
