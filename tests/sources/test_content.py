@@ -160,7 +160,7 @@ def test_the_longest_line_is_measured_across_pieces(tmp_path, monkeypatch):
 
 
 def test_a_file_that_may_not_be_read_is_the_machines_fault(tmp_path):
-    error = unreadable(Source("s", "data.csv"), tmp_path / "data.csv", PermissionError(13, "Permission denied"))
+    error = unreadable(Source("s", "data.csv"), "data.csv", PermissionError(13, "Permission denied"))
     assert isinstance(error, ResourceError)
     assert error.exit_code == 8
 
@@ -171,7 +171,7 @@ def test_as_another_user_a_file_without_rights_is_refused(tmp_path):
     file.write_text("a,b\n1,2\n")
     code = (
         "import os, sys; from pathlib import Path; from noria.declarations import Source; from noria.sources import fingerprint\n"  # noqa: E501
-        "os.geteuid() or os.seteuid(65534)\n"
+        "import noria.sources.files\nos.geteuid() or os.seteuid(65534)\n"
         "try:\n    fingerprint(Source('s', sys.argv[1]), Path('.'))\nexcept Exception as error:\n    print(type(error).__name__, error)"  # noqa: E501
     )
     for folder in (tmp_path, *tmp_path.parents[:-1]):

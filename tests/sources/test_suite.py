@@ -44,7 +44,7 @@ class Counter:
     def _number(self, source):
         return int(Path(source.url.removeprefix("counter://")).read_text())
 
-    def fingerprint(self, source, base):
+    def fingerprint(self, source, base, cache):
         number = self._number(source)
         return Fingerprint(hashlib.blake2b(b"%d" % number).hexdigest(), f"{number} numbers")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from noria.core import backend_of
 from noria.declarations import Source
-from noria.sources.files import Fingerprint
 
 if TYPE_CHECKING:
     import polars as pl
@@ -15,11 +15,23 @@ if TYPE_CHECKING:
 BACKENDS = {"file": "noria.sources.files:FileSource", "package": "noria.sources.files:PackageSource"}
 
 
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a source reads now: a digest of its content, and how much in words."""
+
+    digest: str
+    reads: str
+
+
 class Backend(Protocol):
     """Reads one kind of source. Made without arguments, asked from one thread, it holds nothing between calls."""
 
-    def fingerprint(self, source: Source, base: Path) -> Fingerprint:
-        """What there is to read now, cheaply: called on every plan, before and without `read`."""
+    def fingerprint(self, source: Source, base: Path, cache: Path | None) -> Fingerprint:
+        """What there is to read now, cheaply: called on every plan, before and without `read`.
+
+        `cache` is a folder, which may not be there yet, for what would be dear to find out again. Only files named
+        ``<source>.*`` in it are this source's; they may vanish at any time. None: nothing is remembered.
+        """
 
     def read(self, source: Source, base: Path) -> pl.DataFrame:
         """All raw rows, with ``_row`` (Int64) numbering them from 1 in the source's own order."""
@@ -31,9 +43,20 @@ def backend(source: Source) -> Backend:
     return found
 
 
-def fingerprint(source: Source, base: Path) -> Fingerprint:
-    """What a source holds now: a digest of its content, and how much in words. No data library is imported."""
-    return backend(source).fingerprint(source, base)
+def fingerprint(source: Source, base: Path, cache: Path | None = None) -> Fingerprint:
+    """What a source holds now: a digest of its content, and how much in words. No data library is imported.
+
+    Parameters
+    ----------
+    source : Source
+        What is asked about.
+    base : Path
+        The project's folder: relative paths start there.
+    cache : Path, optional
+        A folder for what is remembered from one time to the next, so that asking again about what has not changed is
+        cheap. Without one everything is looked at.
+    """
+    return backend(source).fingerprint(source, base, cache)
 
 
 def read(source: Source, base: Path) -> pl.DataFrame:

@@ -8,42 +8,41 @@ from __future__ import annotations
 import difflib
 import glob
 import hashlib
-from dataclasses import dataclass
+import os
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from noria.core import DataError, DeclarationError, file_digest
+from noria.core import DataError, DeclarationError
 from noria.declarations import Source
+from noria.sources import Fingerprint
 from noria.sources.content import content_of, format_of, size_text, unreadable
+from noria.sources.digests import FileDigests
 from noria.sources.formats import SEPARATORS, rows_of
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What a source reads now: a digest of its content, and how much in words."""
-
-    digest: str
-    reads: str
-
-
 class FileSource:
     """Reads ``file`` URLs and plain paths, relative to the project's folder; ``*`` and ``**`` match many files."""
 
-    def fingerprint(self, source: Source, base: Path) -> Fingerprint:
-        """The digest of the formats and bytes of all files, in order; their names and times do not count."""
+    def fingerprint(self, source: Source, base: Path, cache: Path | None) -> Fingerprint:
+        """The digest of the formats and bytes of all files, in order; their names and times do not count.
+
+        With a cache only files that changed since they were last asked about are read.
+        """
         digest, size, files = hashlib.blake2b(digest_size=16), 0, self.files(source, base)
+        digests = FileDigests(cache / f"{source.name}.json" if cache else None)
         for file in files:
             _options(source, file)
             try:
-                digest.update(f"{format_of(file.name)}{file_digest(file)}".encode())
+                digest.update(f"{format_of(file.name)}{digests.of(file)}".encode())
                 size += file.stat().st_size
             except OSError as error:
-                raise unreadable(source, file, error) from None
+                raise unreadable(source, str(file), error) from None
+        digests.keep()
         return Fingerprint(digest.hexdigest(), f"{len(files)} file{'s' if len(files) > 1 else ''}, {size_text(size)}")
 
     def read(self, source: Source, base: Path) -> pl.DataFrame:
@@ -53,7 +52,7 @@ class FileSource:
         from noria.sources.kinds import in_utc, with_kinds
 
         files = self.files(source, base)
-        frames = [in_utc(rows_of(source, file, *content_of(source, file))) for file in files]
+        frames = [in_utc(_rows(source, file)) for file in files]
         for frame, file in zip(frames, files, strict=True):
             _alike(source, frames[0], frame, file)
         whole = pl.concat(frames, how="vertical_relaxed")
@@ -115,6 +114,15 @@ class PackageSource(FileSource):
             value=inside,
             mend=f"did you mean '{near[0]}'?" if near else None,
         )
+
+
+def _rows(source: Source, file: Path) -> pl.DataFrame:
+    try:
+        with open(file, "rb") as stream:
+            kind, data = content_of(source, str(file), os.fstat(stream.fileno()).st_size, stream)
+    except OSError as error:
+        raise unreadable(source, str(file), error) from None
+    return rows_of(source, str(file), kind, data)
 
 
 def _options(source: Source, file: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noria.core import DataError
@@ -18,7 +17,7 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _MOST_BLOCK = 1 << 30
 
 
-def rows_of(source: Source, file: Path, kind: str, data: bytearray) -> pl.DataFrame:
+def rows_of(source: Source, place: str, kind: str, data: bytearray) -> pl.DataFrame:
     """The rows of a file.
 
     Raises
@@ -29,7 +28,7 @@ def rows_of(source: Source, file: Path, kind: str, data: bytearray) -> pl.DataFr
     import polars as pl
 
     if kind in SEPARATORS:
-        return _delimited(source, file, SEPARATORS[kind], data)
+        return _delimited(source, place, SEPARATORS[kind], data)
     try:
         if kind == ".parquet":
             return pl.read_parquet(io.BytesIO(data))
@@ -42,7 +41,7 @@ def rows_of(source: Source, file: Path, kind: str, data: bytearray) -> pl.DataFr
         line, why = _wrong_line(data) if kind in (".jsonl", ".ndjson") else (0, "")
         raise DataError(
             f"source '{source.name}': the file cannot be parsed",
-            place=f"{file}, line {line}" if line else str(file),
+            place=f"{place}, line {line}" if line else place,
             value=why or str(error).strip().splitlines()[0],
             mend="one JSON object a line" if line else f"is it really {kind}? is it cut short?",
         ) from None
@@ -63,12 +62,12 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
-def _delimited(source: Source, file: Path, separator: str, data: bytearray) -> pl.DataFrame:
+def _delimited(source: Source, place: str, separator: str, data: bytearray) -> pl.DataFrame:
     import polars as pl
     import pyarrow
     from pyarrow import csv as arrow_csv
 
-    names = _header(source, file, separator, data)
+    names = _header(source, place, separator, data)
     if not data.endswith(b"\n"):
         data += b"\n"
     ragged: list[Any] = []
@@ -95,12 +94,12 @@ def _delimited(source: Source, file: Path, separator: str, data: bytearray) -> p
     except pyarrow.ArrowInvalid as error:
         if not ragged:
             raise DataError(
-                f"source '{source.name}': the file cannot be parsed", place=str(file), value=str(error)
+                f"source '{source.name}': the file cannot be parsed", place=place, value=str(error)
             ) from None
         row = ragged[0]
         raise DataError(
             f"source '{source.name}': a row has {row.actual_columns} fields, the header has {row.expected_columns}",
-            place=f"{file}, row {row.number - 1}",
+            place=f"{place}, row {row.number - 1}",
             value=row.text,
             mend="is a quote, a separator or a line end too many or missing?",
         ) from None
@@ -108,14 +107,14 @@ def _delimited(source: Source, file: Path, separator: str, data: bytearray) -> p
     if data.count(b'"') % 2 and len(frame) and (frame.item(-1, -1) or "").endswith("\n"):
         raise DataError(
             f"source '{source.name}': a quote is never closed",
-            place=f"{file}, row {len(frame)}",
+            place=f"{place}, row {len(frame)}",
             value=str(frame.item(-1, -1))[:60],
             mend='close it; a quote inside of quotes is written ""',
         )
     return frame
 
 
-def _header(source: Source, file: Path, separator: str, data: bytearray) -> list[str]:
+def _header(source: Source, place: str, separator: str, data: bytearray) -> list[str]:
     """The names in the first line that is not empty, each once."""
     names: list[str] = next(
         (row for row in csv.reader(io.StringIO(_first_lines(data)), delimiter=separator) if row), []
@@ -123,14 +122,14 @@ def _header(source: Source, file: Path, separator: str, data: bytearray) -> list
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(
             f"source '{source.name}': a column stands twice in the header",
-            place=f"{file}, line 1",
+            place=f"{place}, line 1",
             value=repeated,
             mend="rename one of them",
         )
     if "" in names:
         raise DataError(
             f"source '{source.name}': a column has no name",
-            place=f"{file}, line 1",
+            place=f"{place}, line 1",
             value=f"column {names.index('') + 1} of {len(names)}",
             mend="give it one",
         )

@@ -44,14 +44,18 @@ class SourceSuite:
     def test_reading_again_gives_the_same(self, source: Source, tmp_path: Path) -> None:
         assert_frame_equal(read(source, tmp_path), read(source, tmp_path))
 
+    @pytest.mark.parametrize("cached", [False, True])
     def test_the_fingerprint_changes_with_the_content_alone(
-        self, source: Source, change: Callable[[], object], tmp_path: Path
+        self, source: Source, change: Callable[[], object], tmp_path: Path, cached: bool
     ) -> None:
-        before = fingerprint(source, tmp_path)
-        assert fingerprint(source, tmp_path) == before
+        cache = tmp_path / "cache" if cached else None
+        before = fingerprint(source, tmp_path, cache)
+        assert fingerprint(source, tmp_path, cache) == fingerprint(source, tmp_path) == before
         assert before.reads
         change()
-        assert fingerprint(source, tmp_path).digest != before.digest
+        changed = fingerprint(source, tmp_path, cache)
+        assert changed.digest != before.digest
+        assert changed == fingerprint(source, tmp_path)
 
     def test_a_fingerprint_imports_no_frame_library(self, source: Source, tmp_path: Path) -> None:
         """It is asked for on every plan, also where there is nothing to do."""
