@@ -1,9 +1,11 @@
 """Ingest: no row is lost, whatever happens between the source and the lake; and replays of what was set aside."""
 
 import contextlib
+import gc
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,6 +23,7 @@ from noria.lake import open_lake
 from noria.ledger import open_ledger
 from noria.plan import in_order, plan_steps
 from noria.run import execute, recover
+from noria.sources import read
 from noria.steps import StepContext
 from noria.workspace import Workspace
 
@@ -131,6 +134,27 @@ def test_a_rule_that_does_not_fit_is_refused_at_plan_time(tmp_path, rule, said):
         ingest.schemas_of(project, tmp_path, {})
     assert said in str(caught.value)
     assert not (tmp_path / ".noria").exists()
+
+
+def test_sources_are_looked_at_one_after_the_other_and_let_go(tmp_path, monkeypatch):
+    frames = []
+
+    def read_alone(source, base):
+        gc.collect()
+        assert [frame() for frame in frames] == [None] * len(frames), "the one before is still held"
+        frame = read(source, base)
+        frames.append(weakref.ref(frame))
+        return frame
+
+    (tmp_path / "airports.csv").write_text("faa,name\nEWR,Newark\n")
+    (tmp_path / "weather.csv").write_text("at,wind\n2013-01-01,5\n")
+    more = [Source("airports", "airports.csv", contract=Contract(key="faa")), Source("weather", "weather.csv")]
+    project = project_in(tmp_path, refers("origin", to="airports"), more=more)
+    monkeypatch.setattr(ingest, "read", read_alone)
+    found = ingest.schemas_of(project, tmp_path, {})
+    assert found["weather"] == {"_row": "int", "at": "date", "wind": "int"}
+    assert list(found) == ["data", "airports", "weather"]
+    assert len(frames) == 3
 
 
 def test_what_is_ingested_and_unchanged_is_neither_read_nor_checked_again(tmp_path):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CODE = ("expressions", "sources", "contracts", "lake", "ingest")
 
 
-def steps(project: Project, base: Path) -> tuple[Step, ...]:
+def steps(project: Project, base: Path, cache: Path | None = None) -> tuple[Step, ...]:
     """One step a source, ``ingest:<source>``; a rule that refers to another source waits for it.
 
     Parameters
@@ -35,6 +35,8 @@ def steps(project: Project, base: Path) -> tuple[Step, ...]:
         Whose sources.
     base : Path
         The project's folder.
+    cache : Path, optional
+        Where sources remember what they hold, so that looking again is cheap; see `noria.sources.fingerprint`.
 
     Raises
     ------
@@ -44,14 +46,14 @@ def steps(project: Project, base: Path) -> tuple[Step, ...]:
         A source cannot be read.
     """
     sources = {source.name: source for source in project.sources}
-    return tuple(_step(source, base, sources) for source in project.sources)
+    return tuple(_step(source, base, cache, sources) for source in project.sources)
 
 
-def _step(source: Source, base: Path, sources: Mapping[str, Source]) -> Step:
+def _step(source: Source, base: Path, cache: Path | None, sources: Mapping[str, Source]) -> Step:
     rules = rules_of(source.contract)
     for rule in rules:
         _refuse_reference(source, rule, sources)
-    found = fingerprint(source, base)
+    found = fingerprint(source, base, cache)
     return Step(
         name=f"ingest:{source.name}", function=functools.partial(ingest, source, base, found.digest),
         declaration=source, code=_CODE, fingerprint=found.digest, reads=found.reads,
@@ -122,6 +124,9 @@ def prepared(source: Source, raw: pl.DataFrame) -> pl.DataFrame:
 def schemas_of(project: Project, base: Path, known: Mapping[str, Mapping[str, Kind]]) -> dict[str, Mapping[str, Kind]]:
     """The kinds of every source's columns, and a check that each contract fits them, before anything is ingested.
 
+    The kinds of texts depend on all rows, so a source that is not known yet is read: one after the other, and of none
+    more is kept than its columns.
+
     Parameters
     ----------
     project : Project
@@ -140,33 +145,36 @@ def schemas_of(project: Project, base: Path, known: Mapping[str, Mapping[str, Ki
     """
     import polars as pl
 
-    raw = {source.name: read(source, base) for source in project.sources if source.name not in known}
     empty: dict[str, pl.DataFrame] = {}
     for source in project.sources:
         if source.name in known:
             schema = {name: dtype_of(kind) for name, kind in known[source.name].items()}
             empty[source.name] = pl.DataFrame(schema=schema)
         else:
-            with _telling_odd_values(source, raw[source.name]):
-                empty[source.name] = prepared(source, raw[source.name].clear())
+            with _telling_odd_values(source, base):
+                empty[source.name] = prepared(source, read(source, base).clear())
     for source in project.sources:
-        if source.name in raw:
+        if source.name not in known:
             _refuse_stale(source)
             rules = rules_of(source.contract)
             references = {to: _key_first(empty[to], _key(project, to)) for rule in rules for to in rule.refers_to}
-            with _telling_odd_values(source, raw[source.name]):
+            with _telling_odd_values(source, base):
                 check(empty[source.name], source.contract.replace(rows=None), references, _place(source))
     return {name: known.get(name) or polars_kinds(frame.schema) for name, frame in empty.items()}
 
 
 @contextlib.contextmanager
-def _telling_odd_values(source: Source, raw: pl.DataFrame) -> Iterator[None]:
-    """Where one odd value makes a text of a column of numbers, the data are wrong and not the declaration."""
+def _telling_odd_values(source: Source, base: Path) -> Iterator[None]:
+    """Where one odd value makes a text of a column of numbers, the data are wrong and not the declaration.
+
+    The source is read again to find it.
+    """
     import polars as pl
 
     try:
         yield
     except DeclarationError as error:
+        raw = read(source, base)
         for column in raw.columns:
             named = re.search(rf"\b{re.escape(column)}\b", str(error)) is not None
             if not named or column in source.contract.types or raw.schema[column] != pl.String:
