@@ -119,8 +119,7 @@ def compile_plan(
     DataError
         A source cannot be read.
     """
-    base = workspace.project_file.parent
-    plan = plan_steps(project, [*_declared(project, base, ledger, evidence), *extra_steps], workspace, ledger)
+    plan = plan_steps(project, [*_declared(project, workspace, ledger, evidence), *extra_steps], workspace, ledger)
     _check_once(plan, workspace)
     return plan
 
@@ -161,11 +160,11 @@ def in_order(steps: Iterable[Step], done: Collection[str] = ()) -> list[Step]:
     return list(ordered.values())
 
 
-def _declared(project: Project, base: Path, ledger: Ledger, evidence: Sequence[str]) -> tuple[Step, ...]:
+def _declared(project: Project, workspace: Workspace, ledger: Ledger, evidence: Sequence[str]) -> tuple[Step, ...]:
     from noria import features, gates, ingest, models, training
 
     return (
-        *ingest.steps(project, base),
+        *ingest.steps(project, workspace.project_file.parent, workspace.digests),
         *features.steps(project),
         *training.steps(project),
         *models.steps(project),

@@ -58,6 +58,11 @@ class Workspace:
         return self.root / "serving"
 
     @property
+    def digests(self) -> Path:
+        """What sources remember of the files that they read, so that planning again is cheap; it may be removed."""
+        return self.root / "digests"
+
+    @property
     def keys(self) -> Path:
         """Signing keys."""
         return self.root / "keys"
