@@ -65,8 +65,8 @@ def test_libraries_that_are_missing_or_too_old(monkeypatch):
         ("MISSING", f"polars 999.1, {version('polars')} is too old: pip install -U polars"),
         ("MISSING", "no-such-library-anywhere 1: pip install -U no-such-library-anywhere"),
         ("ok", f"pytest {version('pytest')}"),
-        ("absent", "extra 'kafka' (no-such-extra): pip install 'noria[kafka]'"),
-        ("absent", "extra 'test' (httpx): pip install 'noria[test]'"),
+        ("absent", "extra 'kafka' (no-such-extra): pip install -e '.[kafka]'"),
+        ("absent", "extra 'test' (httpx): pip install -e '.[test]'"),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.training.candidates import Baseline, Fitted, Learner, LightGBM, LogisticRegression
 from noria.training.splits import Part, Parts, parts_of
-from noria.training.steps import steps
+from noria.training.steps import check_search, steps
 
 if TYPE_CHECKING:
     from noria.training.bootstrap import Draws, Estimate, compare, compare_unpaired, estimate
@@ -35,6 +35,7 @@ __all__ = [
     "LogisticRegression",
     "Part",
     "Parts",
+    "check_search",
     "compare",
     "compare_unpaired",
     "estimate",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def _train(ctx: StepContext, search: Search, as_of: datetime | None, start_from:
 
     said = ctx.inputs["training-set"]
     features = said.facts["features"]
-    _refuse_slices(search, features)
+    check_search(search, features)
     path = ctx.path(said.outputs["set"])
     parts = parts_of(search.split, as_of)
     ctx.say("reading the training and validation rows")
@@ -133,19 +134,48 @@ def _evaluate(ctx: StepContext, search: Search, as_of: datetime | None) -> Outco
     return Outcome({"evaluation": ctx.reference(folder / "evaluation.json")}, result, events)
 
 
-def _refuse_slices(search: Search, features: list[dict[str, Any]]) -> None:
-    known = [feature["name"] for feature in features if feature["kind"] == "category"]
+def check_search(search: Search, features: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a search that names features which the model does not have; called when it is planned.
+
+    Parameters
+    ----------
+    search : Search
+        The declaration.
+    features : sequence of mappings
+        ``{"name", "kind", …}`` each, as in the facts of ``training-set``.
+
+    Raises
+    ------
+    DeclarationError
+        A slice is not by a category feature, or a baseline goes by something that is no feature.
+    """
+    categories = [str(feature["name"]) for feature in features if feature["kind"] == "category"]
     for name in search.slices:
-        if name not in known:
-            mend = "one of " + (", ".join(known) or "no category feature")
+        if name not in categories:
+            mend = _meant(name, categories) or "there is no category feature"
             raise search.refuse("slices are by category features", field="slices", value=name, mend=mend)
+    known = [str(feature["name"]) for feature in features]
+    for candidate in search.candidates:
+        for name in candidate.by if isinstance(candidate, Baseline) else ():
+            if name not in known:
+                mend = _meant(name, known)
+                raise candidate.refuse("a baseline goes by features only", field="by", value=name, mend=mend)
+
+
+def _meant(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else "one of " + ", ".join(known) if known else ""
 
 
 def _refuse_one_answer(name: str, rows: Rows, place: str, part: Mapping[str, Any]) -> None:
     positives = int(rows.labels.sum())
     if not 0 < positives < len(rows):
         said = "no rows with an answer" if not len(rows) else f"{len(rows):,} rows, all with the same answer"
-        mend = "move the ends of Search.split, so that every part has rows with both answers that were known by its end"
+        mend = (
+            "move the ends of Search.split, so that every part has rows with both answers that were known by its end"
+            if not len(rows)
+            else f"is Spine.label always {'true' if positives else 'false'}? Or the part too short: see Search.split"
+        )
         raise DataError(f"the {name} part has {said}", place=place, value=part, mend=mend)
 
 
