@@ -321,9 +321,9 @@ def _check(project: Project, base: Path, known: Mapping[str, Mapping[str, Any]],
     from noria.ingest import schemas_of
     from noria.training import check_search
 
-    features_of(project, schemas_of(project, base, known))
     features = features_of(project, schemas_of(project, base, known))
     check_search(project.search, [feature.to_body() for feature in features])
+
 
 def keep_declarations(plan: Plan, workspace: Workspace) -> None:
     """Keep the declarations of the due steps in the workspace, so that a later plan can say what changed."""
