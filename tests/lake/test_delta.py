@@ -66,7 +66,9 @@ def test_a_version_that_was_vacuumed_away_is_said_to_be_gone_and_is_written_agai
     lake = open_lake(f"file://{tmp_path}")
     lake.write("t", ONE, step_key="a")
     lake.write("t", TWO, step_key="b")
+    assert lake.has("t", 0)
     DeltaTable(lake.path("t")).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    assert (lake.has("t", 0), lake.has("t", 1)) == (False, True)
     with pytest.raises(DataError, match="gone") as caught:
         lake.read("t", 0)
     assert caught.value.mend
@@ -75,6 +77,18 @@ def test_a_version_that_was_vacuumed_away_is_said_to_be_gone_and_is_written_agai
     assert lake.write("t", ONE, step_key="a") == version
     assert lake.read("t", version).collect().equals(ONE)
     assert lake.read("t", 1).collect().equals(TWO)
+
+
+def test_a_plan_asks_what_there_is_without_any_library(tmp_path):
+    open_lake(f"file://{tmp_path}").write("t", ONE, step_key="a")
+    code = (
+        "import sys; from noria.lake import open_lake; lake = open_lake(sys.argv[1])\n"
+        "print(lake.has('t', 0), lake.has('t', 1), [m for m in ('polars', 'pyarrow', 'deltalake') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, f"file://{tmp_path}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True False []\n"
 
 
 WRITER = """
@@ -264,6 +278,7 @@ def test_the_lake_lies_where_its_url_says_whatever_the_folder_is_called(tmp_path
     assert lake.read("t", first).collect().equals(frame)
     assert lake.read("t", second).filter(pl.col("a") > 0).collect().equals(frame[:1])
     assert lake.read("t", third).collect().equals(frame[:0])
+    assert [lake.has("t", version) for version in (first, second, third, 3)] == [True, True, True, False]
     assert (lake.tables(), [one.step for one in lake.versions("t")]) == (["t"], ["k2", "k1", "k0"])
     assert [path.name for path in tmp_path.iterdir()] == [name]
 

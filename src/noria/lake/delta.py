@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from noria.core import DataError, DeclarationError, ResourceError, TransientError, from_micros, path_of, scheme_of
+from noria.lake import TableVersion
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,25 +22,6 @@ _KEEP = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration":
 
 _UNNAMEABLE = re.compile(r"[\[\]|^\\]|%[0-9A-Fa-f]{2}")
 """What in a folder's name delta-rs panics at, or takes for another folder, in whatever way it is told of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableVersion:
-    """One version of a table.
-
-    Attributes
-    ----------
-    version : int
-        From 0.
-    at : datetime
-        When it was committed, by the wall.
-    step : str
-        The content key of the step that wrote it; empty where something else did.
-    """
-
-    version: int
-    at: datetime
-    step: str
 
 
 class DeltaLake:
@@ -141,6 +121,17 @@ class DeltaLake:
     def size(self, table: str, version: int) -> int:
         """Bytes that a version added to the lake; 0 where its commit is not on this machine. Opens no table."""
         return sum(int(action["add"]["size"]) for action in self._actions(table, version) if "add" in action)
+
+    def has(self, table: str, version: int) -> bool:
+        """Whether a version's commit and files are there; elsewhere than on disk that is taken for granted.
+
+        Opens no table: the commit of a whole table names all of its files.
+        """
+        if not self._local:
+            return True
+        actions = self._actions(table, version)
+        files = [unquote(action["add"]["path"]) for action in actions if "add" in action]
+        return bool(actions) and all(Path(self.path(table), file).exists() for file in files)
 
     def _actions(self, table: str, version: int) -> list[dict[str, Any]]:
         """What a version's commit says; nothing where it is not on this machine."""

@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from noria.core import DataError
-from noria.lake import DeltaLake, open_lake
+from noria.lake import Lake, open_lake
 
 
 class LakeSuite:
@@ -22,37 +22,37 @@ class LakeSuite:
         raise NotImplementedError("the suite needs a fixture 'url'")
 
     @pytest.fixture
-    def lake(self, url: str) -> DeltaLake:
+    def lake(self, url: str) -> Lake:
         """The lake, open."""
         return open_lake(url)
 
-    def test_what_was_written_is_read(self, lake: DeltaLake) -> None:
+    def test_what_was_written_is_read(self, lake: Lake) -> None:
         frame = _frame(3)
         assert_frame_equal(lake.read("t", lake.write("t", frame, step_key="k")).collect(), frame)
 
-    def test_the_same_step_gives_the_version_that_it_gave_before(self, lake: DeltaLake) -> None:
+    def test_the_same_step_gives_the_version_that_it_gave_before(self, lake: Lake) -> None:
         first = lake.write("t", _frame(3), step_key="one")
         second = lake.write("t", _frame(4), step_key="two")
         assert first != second
         assert lake.write("t", _frame(3), step_key="one") == first
         assert len(lake.versions("t")) == 2
 
-    def test_a_version_stays_as_it_was(self, lake: DeltaLake) -> None:
+    def test_a_version_stays_as_it_was(self, lake: Lake) -> None:
         first = lake.write("t", _frame(3), step_key="one")
         lake.write("t", _frame(5).rename({"number": "other"}), step_key="two")
         assert_frame_equal(lake.read("t", first).collect(), _frame(3))
         assert lake.read("t").collect().columns[0] == "other"
 
-    def test_versions_say_which_step_wrote_them_newest_first(self, lake: DeltaLake) -> None:
+    def test_versions_say_which_step_wrote_them_newest_first(self, lake: Lake) -> None:
         made = [lake.write("t", _frame(rows), step_key=f"k{rows}") for rows in (1, 2, 3)]
         assert [version.version for version in lake.versions("t")] == made[::-1]
         assert [version.step for version in lake.versions("t")] == ["k3", "k2", "k1"]
 
-    def test_a_table_may_be_empty(self, lake: DeltaLake) -> None:
+    def test_a_table_may_be_empty(self, lake: Lake) -> None:
         version = lake.write("t", _frame(0), step_key="k")
         assert_frame_equal(lake.read("t", version).collect(), _frame(0))
 
-    def test_what_is_not_there_is_an_error_that_names_it(self, lake: DeltaLake) -> None:
+    def test_what_is_not_there_is_an_error_that_names_it(self, lake: Lake) -> None:
         assert lake.tables() == []
         assert lake.versions("t") == []
         with pytest.raises(DataError, match="no such table"):
@@ -62,7 +62,13 @@ class LakeSuite:
         with pytest.raises(DataError):
             lake.read("t", 99)
 
-    def test_one_step_that_runs_twice_at_once_writes_one_version(self, lake: DeltaLake, url: str) -> None:
+    def test_it_knows_which_versions_it_has(self, lake: Lake) -> None:
+        assert not lake.has("t", 0)
+        made = [lake.write("t", _frame(rows), step_key=f"k{rows}") for rows in (0, 3)]
+        assert [lake.has("t", version) for version in (*made, 99)] == [True, True, False]
+        assert not lake.has("u", made[0])
+
+    def test_one_step_that_runs_twice_at_once_writes_one_version(self, lake: Lake, url: str) -> None:
         lake.write("t", _frame(1), step_key="before")
         found: list[int] = []
         threads = [
