@@ -27,6 +27,7 @@ from typing import Any, Literal, Protocol
 from noria.child import Child, Ended, Say, start, worded
 from noria.core import Clock, IntegrityError, NoriaError, TransientError, WallClock, canonical, content_key
 from noria.cost import Meters, PriceBook
+from noria.declarations import Project
 from noria.lake import open_lake
 from noria.ledger import KINDS, Ledger
 from noria.plan import Plan, Planned, keep_declarations
@@ -50,8 +51,6 @@ _VERSIONS = (
     "onnxruntime",
     "mlflow",
 )
-
-_NOUNS = ("spine", "features", "search", "gates", "endpoint", "monitors", "rehearsal", "team")
 
 State = Literal["started", "working", "retrying", "finished", "failed"]
 
@@ -87,7 +86,7 @@ class RunResult:
     executed : tuple of str
         The steps that ran, in the order in which they ended.
     outcomes : mapping of str to Outcome
-        What every step of the plan left, now or earlier.
+        What every step of the plan left, now or earlier, and what was done before it.
     seconds, money : float
         What it took: wall time, and the steps' prices.
     """
@@ -130,7 +129,8 @@ def execute(
     NoriaError
         The first error of a step. Steps that were running have ended; what they left is kept.
     """
-    outcomes = {planned.step.name: planned.outcome for planned in plan.steps if planned.outcome is not None}
+    outcomes = dict(plan.done)
+    outcomes |= {planned.step.name: planned.outcome for planned in plan.steps if planned.outcome is not None}
     if not plan.due:
         return RunResult("", (), outcomes)
     clock = clock or WallClock()
@@ -465,7 +465,9 @@ def _started(plan: Plan, workspace: Workspace, command: str) -> dict[str, Any]:
     return {
         "command": command,
         "project": str(workspace.project_file),
-        "declarations": {noun: content_key(getattr(plan.project, noun)) for noun in _NOUNS},
+        "declarations": {
+            noun: content_key(getattr(plan.project, noun)) for noun in Project.model_fields if noun != "name"
+        },
         **_commit(folder),
         "versions": {"python": sys.version.split()[0], **_versions()},
         "plan": [{"step": planned.step.name, "key": planned.key, "reason": planned.reason} for planned in plan.steps],

@@ -1,5 +1,6 @@
 import contextlib
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,10 @@ from noria.core import DeclarationError
 from noria.declarations import Contract, Source
 from noria.ledger import open_ledger
 from noria.plan import in_order, plan_steps
-from noria.steps import Step
+from noria.steps import Outcome, Step
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "run"))
-from fake_life import PROJECT, live, nothing, workspace_in
+from fake_life import PROJECT, add, live, nothing, workspace_in
 
 
 def step(name, *inputs, **fields):
@@ -40,6 +41,19 @@ def test_inputs_come_first_and_otherwise_the_order_is_kept():
 def test_a_graph_that_cannot_be_is_refused(steps, said):
     with pytest.raises(DeclarationError, match=said):
         in_order(steps)
+
+
+def test_what_is_done_is_read_and_no_step(tmp_path):
+    steps = [Step("sum", partial(add, number=1), "sum", (), ("before",))]
+    with pytest.raises(DeclarationError, match="reads a step that is not there"):
+        live(tmp_path, steps)
+    done = {"before": Outcome({"total": "file:x"}, {"total": 4})}
+    result = live(tmp_path, steps, done=done)
+    assert result.executed == ("sum",)
+    assert result.outcomes["sum"].facts == {"total": 5}
+    assert result.outcomes["before"] == done["before"]
+    assert live(tmp_path, steps, done=done).executed == ()
+    assert live(tmp_path, steps, done={"before": Outcome({"total": "file:y"}, {"total": 6})}).executed == ("sum",)
 
 
 def test_a_first_run_and_a_run_with_nothing_new(tmp_path):

@@ -172,12 +172,12 @@ def graph(number: int, seconds: float = 0.0) -> list[Step]:
     ]
 
 
-def live(folder: Path, steps: list[Step], **given) -> RunResult:
+def live(folder: Path, steps: list[Step], done=None, **given) -> RunResult:
     workspace = workspace_in(folder)
     with workspace.lock("fake", wait=2.0), contextlib.closing(open_ledger(workspace.ledger)) as ledger:
         for fault in recover(workspace, ledger):
             print(fault)
-        return execute(plan_steps(PROJECT, steps, workspace, ledger), workspace, ledger, **given)
+        return execute(plan_steps(PROJECT, steps, workspace, ledger, done), workspace, ledger, **given)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,7 @@ def test_the_ledger_says_what_a_step_took_and_made(tmp_path):
     assert body["outcome"].keys() == {"outputs", "facts"}
     [started] = events(tmp_path, kind="run.started")
     assert [planned["step"] for planned in started.body["plan"]] == list("abcdef")
+    assert started.body["declarations"].keys() >= {"question", "references", "tags", "spine"}
     assert started.body["versions"]["python"] == sys.version.split()[0]
 
 

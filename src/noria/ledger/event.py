@@ -28,10 +28,7 @@ KINDS: Mapping[str, str] = {
     "version.retired": "a version takes no more requests",
     "alarm.raised": "a monitor saw something",
     "retraining.started": "an alarm, or a person, asked for a new version",
-    "rehearsal.started": "a past period begins to be lived again",
-    "rehearsal.finished": "it was lived to its end",
-    "server.started": "a server began to answer",
-    "server.stopped": "a server stopped",
+    "rehearsal.finished": "a past period was lived again to its end",
 }
 """The kinds of events and what they say. A kind that is not here cannot be appended."""
 

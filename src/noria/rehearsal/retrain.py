@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from noria import gates, models, run, training
-from noria.core import Clock, plain
+from noria.core import Clock
 from noria.declarations import Project
 from noria.ledger import open_ledger
-from noria.plan import Plan, Planned, in_order
+from noria.plan import plan_steps
 from noria.security import copy_signing_key
 from noria.steps import Outcome, Step
 from noria.workspace import Workspace
@@ -75,7 +75,8 @@ def retrain(
     names = {step.name for step in steps}
     inputs = {name: outcome for name, outcome in done.items() if name not in names}
     with contextlib.closing(open_ledger(workspace.ledger, clock)) as ledger:
-        result = run.execute(_plan(project, steps, inputs), workspace, ledger, clock=clock, command="rehearsal")
+        plan = plan_steps(project, steps, workspace, ledger, done=inputs)
+        result = run.execute(plan, workspace, ledger, clock=clock, command="rehearsal")
         told = list(ledger.events(kind="step.finished", run=result.run))
     taken = [
         {"step": event.subject, "seconds": event.body["meters"]["wall_seconds"], "cost": event.body["cost"]}
@@ -91,22 +92,6 @@ def _steps(project: Project, now: datetime, params: Mapping[str, Any]) -> list[S
         *gates.steps(project, promote="canary"),
     ]
     return [step for step in steps if step.name not in _LEFT_OUT]
-
-
-def _plan(project: Project, steps: list[Step], done: Mapping[str, Outcome]) -> Plan:
-    """A plan in which what is done is an outcome, and every step of the retraining is due."""
-    before = [Step(name, _never, plain({"outputs": outcome.outputs}), ()) for name, outcome in done.items()]
-    planned: list[Planned] = []
-    keys: dict[str, str] = {}
-    for step in in_order([*before, *steps]):
-        key = keys[step.name] = step.key(keys)
-        outcome = done.get(step.name)
-        planned.append(Planned(step, key, step.parts(keys), "" if outcome else "retraining", outcome, None))
-    return Plan(project, tuple(planned))
-
-
-def _never(context: object) -> Outcome:
-    raise AssertionError("this step is done")
 
 
 def own_workspace(workspace: Workspace, folder: Path, done: Mapping[str, Outcome]) -> Workspace:
