@@ -24,7 +24,16 @@ from tests.features.worlds import (
 
 import noria as nr
 from noria.core import DeclarationError
-from noria.features import FeatureService, StreamWorker, WindowAggregate, features_of, joined, open_store, plans_of
+from noria.features import (
+    Count,
+    FeatureService,
+    StreamWorker,
+    WindowAggregate,
+    features_of,
+    joined,
+    open_store,
+    plans_of,
+)
 from noria.features.aggregates.algebra import merged_by_doubling
 from noria.features.fill import fill
 from noria.features.views import view_plan
@@ -165,6 +174,37 @@ def test_a_kind_from_elsewhere_is_the_same_in_every_path(data, rows, questions, 
     ]
     with mock.patch.dict(VALUES, OTHERS):
         assert_the_stream_gives_what_training_sees(data, world(found, lag), rows, questions, lag)
+
+
+class Above(Count):
+    """How many values lie above a limit: a kind with a parameter of its own."""
+
+    kind = "above"
+    takes = ("int", "float")
+    limit: float
+
+    def init(self, values, times):
+        return (values > self.limit).astype(np.float64)[:, None]
+
+
+@slowly
+@given(rows(), questions)
+def test_kinds_that_differ_in_a_parameter_keep_states_of_their_own(rows, questions):
+    limits = (0, 2**39)
+    found = [Above("whole", windows=["1h"], limit=limit, name=f"above{limit}") for limit in limits]
+    counts = [nr.count(windows=["1h"], where=f"whole > {limit}", name=f"count{limit}") for limit in limits]
+    project = world([*found, *counts])
+    trained = training_set(project, rows, questions)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"lmdb://{folder}")
+        now = max([row["time"] for row in rows if row["time"] is not None], default=0) + 1
+        StreamWorker(project, SCHEMAS, store).apply([("events", as_row(row)) for row in rows], now)
+        service = service_of(project, store)
+        asked = [answered(service, (max(at, now), key, part)) for at, key, part in questions]
+        store.close()
+    for values in (*trained, *asked):
+        for limit in limits:
+            assert values[f"v_above{limit}_1h"] == values[f"v_count{limit}_1h"]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class EntityStates:
     Attributes
     ----------
     epoch : int
-        How often it was written.
+        How often it was written. Nobody compares it yet: one process writes a store at a time.
     since : list of (starts, states)
         For each tile length of the view, shortest first: starts ascending, and the state of all tiles from each on.
     waiting : (times, states)

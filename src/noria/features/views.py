@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from noria.core import content_key
-from noria.declarations import FeatureView, duration_text
+from noria.core import content_key, type_name
+from noria.declarations import Aggregate, FeatureView, duration_text
 from noria.expressions import Expression, Kind, parse
 from noria.features.aggregates import WindowAggregate
 
@@ -204,7 +204,7 @@ def _address(view: FeatureView, tracks: list[Track], windowed: list[Windowed], l
         + content_key(
             [source.name, source.event_time, source.lag, source.columns, view.keys],
             [
-                [type(track.kind).__qualname__, track.column and track.column.text, track.where and track.where.text]
+                [_algebra(track.kind), track.column and track.column.text, track.where and track.where.text]
                 for track in tracks
             ],
             sorted({(one.hop, one.window) for one in windowed}),
@@ -228,11 +228,17 @@ def _track(view: FeatureView, declared: WindowAggregate, schema: Mapping[str, Ki
     if where is not None and (kind := where.kind(schema)) != "bool":
         raise declared.refuse("a filter is true or false", field="where", value=f"{declared.where} is {kind}")
     for index, track in enumerate(tracks):
-        if (type(track.kind), track.column, track.where) == (type(declared), column, where):
+        if (_algebra(track.kind), track.column, track.where) == (_algebra(declared), column, where):
             return index
     first = tracks[-1].first + tracks[-1].width if tracks else 0
     tracks.append(Track(declared, column, where, first, len(declared.identity)))
     return len(tracks) - 1
+
+
+def _algebra(declared: WindowAggregate) -> tuple[str, dict[str, Any]]:
+    """A kind and the parameters that it alone has, such as which quantile: what its states depend on."""
+    own = type(declared).model_fields.keys() - Aggregate.model_fields.keys()
+    return type_name(type(declared)), {name: getattr(declared, name) for name in sorted(own)}
 
 
 def _middle(declared: WindowAggregate) -> str:
