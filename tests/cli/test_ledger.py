@@ -91,7 +91,7 @@ def test_a_whole_ledger_is_verified(lived):
 def test_one_flipped_byte_is_named_and_is_5(own):
     path = own / ".noria" / "ledger.db"
     data = bytearray(path.read_bytes())
-    at = data.find(b"better by")
+    at = data.find(b"better by", data.find(b"gate:BeatsBaseline"))
     data[at] ^= 1
     path.write_bytes(data)
     done = noria("verify", own)
@@ -166,7 +166,7 @@ def test_why_of_a_prediction(own):
     log.mkdir(parents=True)
     logged = {"id": "p-1", "at": 1_742_000_000_000_000, "version": version, "probability": 0.25,
               "request": {"courier": "c03"}, "features": {"hour": 9.0, "depot": None}}  # fmt: skip
-    (log / "00000001.jsonl").write_text(json.dumps(logged) + "\n")
+    (log / "00000001.jsonl").write_text('{"format":1}\n' + json.dumps(logged) + "\n")
     told = lines(noria("why", "p-1", "--project", own))
     assert told[0].startswith(f"p-1: version {version} of late")
     assert told[1] == "  answered  0.2500 at 2025-03-15 00:53:20 UTC"

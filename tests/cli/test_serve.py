@@ -18,7 +18,7 @@ from noria.declarations import load_project
 from noria.models import Graph, Manifest, ModelFeature
 from noria.models.package import write_package
 from noria.security import ApiKeys, SigningKey
-from noria.serving import Routes, write_routes
+from noria.serving import Routes, read_log, write_routes
 from noria.workspace import workspace_of
 
 COMMAND = [sys.executable, "-c", "from noria.cli import main; main()", "serve"]
@@ -90,8 +90,8 @@ def test_it_says_where_answers_and_ends_well(start, promoted, workspace, number)
     assert told["outputs"][0]["data"] == pytest.approx([1 / (1 + np.exp(-1.0))])
     process.send_signal(number)
     assert process.wait(20) == 0
-    [line] = [line for path in (workspace.serving / promoted / "log").glob("*.jsonl") for line in path.open()]
-    assert (json.loads(line)["id"], json.loads(line)["at"]) == (told["id"], 1385856000000000)
+    [logged] = read_log(workspace.serving / promoted / "log")
+    assert (logged.id, logged.at) == (told["id"], 1385856000000000)
 
 
 def test_a_name_of_its_own_is_answered_to(start, promoted):

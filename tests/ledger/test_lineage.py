@@ -1,5 +1,4 @@
 import contextlib
-import json
 
 import pytest
 
@@ -97,26 +96,23 @@ def test_a_step_that_was_done_again_later_does_not_count(ledger):
     assert why(ledger, OLD).facts["cost"] == 31.0
 
 
-def test_a_prediction_leads_to_its_version(ledger, tmp_path):
-    log = tmp_path / "serving" / "late" / "log"
-    log.mkdir(parents=True)
-    lines = [{"id": f"p{number}", "version": OLD if number < 5 else NEW, "probability": 0.5} for number in range(9)]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    (log / "00000001.jsonl").write_text(text + '{"id": "torn", "version"')
-    found = why(ledger, "p3", predictions=tmp_path / "serving")
-    assert found.version == OLD
-    assert found.prediction == {"endpoint": "late", **lines[3]}
-    assert why(ledger, "p7", predictions=tmp_path / "serving").version == NEW
-    for unknown in ("torn", "p", "p99"):
+def test_a_prediction_leads_to_its_version(ledger):
+    logged = {f"p{number}": {"id": f"p{number}", "version": OLD if number < 5 else NEW} for number in range(9)}
+
+    def prediction(wanted):
+        return logged.get(wanted, {})
+
+    found = why(ledger, "p3", prediction=prediction)
+    assert (found.version, found.prediction) == (OLD, logged["p3"])
+    assert why(ledger, "p7", prediction=prediction).version == NEW
+    assert why(ledger, NEW, prediction=prediction).prediction == {}
+    for unknown in ("p", "p99"):
         with pytest.raises(DeclarationError, match="nothing of that name"):
-            why(ledger, unknown, predictions=tmp_path / "serving")
+            why(ledger, unknown, prediction=prediction)
 
 
-def test_a_prediction_of_a_version_that_the_ledger_lacks_is_still_told(ledger, tmp_path):
-    log = tmp_path / "serving" / "late" / "log"
-    log.mkdir(parents=True)
-    (log / "00000001.jsonl").write_text('{"id":"p1","version":"gone","probability":0.5}\n')
-    found = why(ledger, "p1", predictions=tmp_path / "serving")
+def test_a_prediction_of_a_version_that_the_ledger_lacks_is_still_told(ledger):
+    found = why(ledger, "p1", prediction=lambda wanted: {"id": wanted, "version": "gone", "probability": 0.5})
     assert (found.version, found.steps, found.facts) == ("gone", (), {})
 
 

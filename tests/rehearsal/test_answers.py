@@ -9,6 +9,8 @@ from noria.core import IntegrityError
 from noria.rehearsal import answers as module
 from noria.rehearsal.answers import Answers
 
+SEGMENT, HEAD = "00000001.jsonl", '{"format":1}\n'
+
 
 def line(number, at, score=0.5, **features):
     told = {"id": str(number), "at": at, "version": "v1", "probability": score, "request": {}, "features": features}
@@ -16,11 +18,11 @@ def line(number, at, score=0.5, **features):
 
 
 def test_it_reads_on_and_leaves_half_a_line(tmp_path):
-    log = tmp_path / "1.jsonl"
-    log.write_text(line(0, 10, hour=1.0) + line(1, 20, hour=None)[:7])
+    log = tmp_path / SEGMENT
+    log.write_text(HEAD + line(0, 10, hour=1.0) + line(1, 20, hour=None)[:7])
     answers = Answers(tmp_path)
     answers.read([10])
-    log.write_text(line(0, 10, hour=1.0) + line(1, 20, hour=None) + line("1/1", 20, hour=3.0))
+    log.write_text(HEAD + line(0, 10, hour=1.0) + line(1, 20, hour=None) + line("1/1", 20, hour=3.0))
     answers.read([10, 20, 20])
     assert answers.times == [10, 20, 20]
     assert [row["hour"] for row in answers.features] == [1.0, None, 3.0]
@@ -28,7 +30,7 @@ def test_it_reads_on_and_leaves_half_a_line(tmp_path):
 
 def test_answers_of_one_request_may_stand_in_any_order(tmp_path):
     """Where a canary parts a request, the log has the rows of one version after those of the other."""
-    (tmp_path / "1.jsonl").write_text(line("0/1", 10, 0.2) + line("0/2", 10, 0.3) + line("0/0", 10, 0.1))
+    (tmp_path / SEGMENT).write_text(HEAD + line("0/1", 10, 0.2) + line("0/2", 10, 0.3) + line("0/0", 10, 0.1))
     answers = Answers(tmp_path)
     answers.read([10, 10, 10])
     assert answers.scores == [0.1, 0.2, 0.3]
@@ -37,7 +39,7 @@ def test_answers_of_one_request_may_stand_in_any_order(tmp_path):
 def test_it_waits_for_a_log_that_is_written_later(tmp_path):
     def write():
         time.sleep(0.1)
-        (tmp_path / "1.jsonl").write_text(line(0, 10))
+        (tmp_path / SEGMENT).write_text(HEAD + line(0, 10))
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -48,7 +50,7 @@ def test_it_waits_for_a_log_that_is_written_later(tmp_path):
 
 
 def test_a_log_that_says_another_time_is_refused(tmp_path):
-    (tmp_path / "1.jsonl").write_text(line(0, 10) + line(1, 21))
+    (tmp_path / SEGMENT).write_text(HEAD + line(0, 10) + line(1, 21))
     with pytest.raises(IntegrityError, match="another time") as caught:
         Answers(tmp_path).read([10, 20])
     assert "prediction 2" in str(caught.value)
@@ -61,8 +63,8 @@ def test_a_log_that_lacks_lines_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_window_knows_only_what_is_known_by_then(tmp_path):
-    (tmp_path / "1.jsonl").write_text(
-        "".join(line(n, at, at / 100, hour=at, carrier="UA") for n, at in enumerate((10, 20, 30, 40)))
+    (tmp_path / SEGMENT).write_text(
+        HEAD + "".join(line(n, at, at / 100, hour=at, carrier="UA") for n, at in enumerate((10, 20, 30, 40)))
     )
     answers = Answers(tmp_path)
     answers.read([10, 20, 30, 40])

@@ -5,6 +5,7 @@ import json
 from datetime import datetime
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,7 +13,7 @@ from noria.core import UTC, ToldClock
 from noria.models import Graph, Manifest, ModelFeature
 from noria.models.package import write_package
 from noria.security import SigningKey
-from noria.serving import Routes, write_routes
+from noria.serving import Routes, read_log, write_routes
 from noria.serving.application import Application
 from noria.serving.fleet import load_fleet
 from noria.serving.guard import Guard
@@ -111,9 +112,7 @@ class Asked:
     def logged(self):
         """Ends the log and reads it."""
         self.log.close()
-        return [
-            json.loads(line) for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines()
-        ]
+        return [msgspec.to_builtins(one) for one in read_log(self.folder)]
 
 
 class Headers(dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,9 +126,10 @@ def _why(
     from noria.cli.events import as_body, lines_of
     from noria.cost import per_prediction
     from noria.ledger import why
+    from noria.serving import find_prediction
 
     with _opened(project) as (workspace, ledger):
-        found = why(ledger, name, predictions=workspace.serving)
+        found = why(ledger, name, prediction=functools.partial(find_prediction, workspace.serving))
         if not as_json:
             for line in lines_of(found, per_prediction(ledger) if found.prediction else None):
                 typer.echo(line)

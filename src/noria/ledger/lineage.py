@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from noria.core import DeclarationError
@@ -48,7 +46,7 @@ class Why:
     prediction: Mapping[str, Any] = field(default_factory=dict)
 
 
-def why(ledger: Ledger, what: str, *, predictions: Path | None = None) -> Why:
+def why(ledger: Ledger, what: str, *, prediction: Callable[[str], Mapping[str, Any]] = lambda wanted: {}) -> Why:
     """What made the version that an endpoint serves, a version, or a prediction.
 
     Parameters
@@ -58,8 +56,8 @@ def why(ledger: Ledger, what: str, *, predictions: Path | None = None) -> Why:
     what : str
         An endpoint's name, a version or at least four of its first digits, ``model:<endpoint>@<version>``, or a
         prediction's id.
-    predictions : Path, optional
-        The folder that holds the endpoints' prediction logs.
+    prediction : callable, optional
+        From an id to the logged prediction, with its ``version``; empty where there is none. Asked last.
 
     Raises
     ------
@@ -67,11 +65,9 @@ def why(ledger: Ledger, what: str, *, predictions: Path | None = None) -> Why:
         Nothing of that name is known, or more than one version begins so.
     """
     packaged = list(ledger.events(kind="version.packaged"))
-    logged: Mapping[str, Any] = {}
     version = _version(ledger, what, packaged)
-    if version is None and predictions is not None:
-        logged = _prediction(predictions, what)
-        version = str(logged["version"]) if logged else None
+    logged = {} if version is not None else prediction(what)
+    version = logged.get("version", version)
     if version is None:
         known = ", ".join(dict.fromkeys(event.body["version"] for event in packaged)) or "none yet: noria run makes one"
         raise DeclarationError(
@@ -113,20 +109,6 @@ def _is_about(event: Event, version: str) -> bool:
 
 def _is_data(reference: str) -> bool:
     return reference.startswith("table:") and "__quarantine" not in reference
-
-
-def _prediction(folder: Path, wanted: str) -> Mapping[str, Any]:
-    """The logged prediction of that id; empty where there is none. Reads the newest logs first."""
-    needle = json.dumps(wanted, ensure_ascii=False).encode()
-    for file in sorted(folder.glob("*/log/*.jsonl"), reverse=True):
-        with open(file, "rb") as lines:
-            for line in lines:
-                # The last line of a log that is being written, or whose writer was killed, may be half a line.
-                if needle in line and line.endswith(b"\n"):
-                    found = json.loads(line)
-                    if found.get("id") == wanted:
-                        return {"endpoint": file.parent.parent.name, **found}
-    return {}
 
 
 def _walk_back(ledger: Ledger, made: Event) -> Iterator[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from noria.serving import Logged
+
 _PATIENCE = 60.0
 
 
@@ -26,7 +29,7 @@ class Answers:
     Attributes
     ----------
     folder : Path
-        Where the server writes its log: one JSON object a line.
+        Where the server writes its log.
     times : list of int
         When each was asked, as the server saw it.
     versions, scores, features : list
@@ -38,8 +41,8 @@ class Answers:
     versions: list[str] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     features: list[Mapping[str, Any]] = field(default_factory=list)
-    _read: dict[Path, int] = field(default_factory=dict)
-    _early: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    _read: dict[str, int] = field(default_factory=dict)
+    _early: dict[int, Logged] = field(default_factory=dict)
 
     def read(self, asked: Sequence[int]) -> None:
         """Read on until everything that was asked so far is there; the server writes its log off the request path.
@@ -75,22 +78,15 @@ class Answers:
             )
 
     def _read_on(self) -> None:
-        import msgspec
+        from noria.serving import read_log
 
-        for path in sorted(self.folder.glob("*.jsonl")):
-            with open(path, "rb") as file:
-                file.seek(self._read.get(path, 0))
-                text = file.read()
-            whole = text[: text.rfind(b"\n") + 1]  # the last line may still be written
-            self._read[path] = self._read.get(path, 0) + len(whole)
-            for line in whole.splitlines():
-                told = msgspec.json.decode(line)
-                self._early[_number(told["id"])] = told
+        for told in read_log(self.folder, self._read):
+            self._early[_number(told.id)] = told
         while (next_one := self._early.pop(len(self.times), None)) is not None:
-            self.times.append(next_one["at"])
-            self.versions.append(next_one["version"])
-            self.scores.append(next_one["probability"])
-            self.features.append(next_one["features"])
+            self.times.append(next_one.at)
+            self.versions.append(next_one.version)
+            self.scores.append(math.nan if next_one.probability is None else next_one.probability)
+            self.features.append(next_one.features)
 
     def window(
         self,

@@ -8,11 +8,11 @@ for its log.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import functools
 import logging
 import os
-import re
 import threading
 import time
 from collections import deque
@@ -24,7 +24,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-_SEGMENT = re.compile(r"(\d{8})\.jsonl")
+from noria.serving.logged import HEAD, Logged, segments
+
 _AT_ONCE = 200
 _logger = logging.getLogger("noria.serving")
 
@@ -125,7 +126,7 @@ class PredictionLog:
 
     def _flush(self, encode: Callable[[Any], bytes]) -> None:
         """Write some hundred waiting predictions in one call."""
-        lines: list[_Line] = []
+        lines: list[Logged] = []
         while self._waiting and len(lines) < _AT_ONCE:
             lines += _lines(self._waiting.popleft())
         count = len(lines)
@@ -138,12 +139,12 @@ class PredictionLog:
         self._given += count
 
     def _write(self, lines: bytes) -> None:
-        begun = self._file.tell()
-        if begun >= self._segment_bytes:
+        if self._file.tell() >= self._segment_bytes:
             self._sync()
+            fresh = _new_segment(self._folder)
             self._file.close()
-            self._file = _new_segment(self._folder)
-            begun = 0
+            self._file = fresh
+        begun = self._file.tell()
         view = memoryview(lines)
         try:
             while view:
@@ -161,15 +162,6 @@ class PredictionLog:
             _logger.error("the prediction log cannot be forced to the disk: %s", error)
 
 
-class _Line(msgspec.Struct, gc=False):
-    id: str
-    at: int
-    version: str
-    probability: float
-    request: Mapping[str, Any]
-    features: Any
-
-
 @functools.lru_cache(maxsize=64)
 def _features_of(names: tuple[str, ...]) -> Any:
     """A structure with these fields, which is made and encoded in half the time of a mapping."""
@@ -177,10 +169,10 @@ def _features_of(names: tuple[str, ...]) -> Any:
     return msgspec.defstruct("Features", list(fields), rename=fields, gc=False)
 
 
-def _lines(answered: Answered) -> Iterator[_Line]:
+def _lines(answered: Answered) -> Iterator[Logged]:
     features = _features_of(answered.names)
     for row, (numbers, texts) in enumerate(zip(answered.numbers.tolist(), answered.categories.tolist(), strict=True)):
-        yield _Line(
+        yield Logged(
             answered.ids[row],
             answered.at,
             answered.version,
@@ -192,27 +184,31 @@ def _lines(answered: Answered) -> Iterator[_Line]:
 
 def _new_segment(folder: Path) -> BinaryIO:
     """The next segment, held by a lock for as long as it is written."""
-    number = max(_segments(folder), default=0)
+    number = max((int(path.stem) for path in segments(folder)), default=0)
     while True:
         number += 1
+        path = folder / f"{number:08}.jsonl"
         try:
-            file = open(folder / f"{number:08}.jsonl", "xb", buffering=0)  # noqa: SIM115 - lives as long as the log
+            file = open(path, "xb", buffering=0)  # noqa: SIM115 - lives as long as the log
         except FileExistsError:
             continue  # another server of this endpoint was first
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if file.write(HEAD) != len(HEAD):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        except OSError:
+            path.unlink()
+            file.close()
+            raise
         return file
-
-
-def _segments(folder: Path) -> list[int]:
-    return sorted(int(found[1]) for path in folder.iterdir() if (found := _SEGMENT.fullmatch(path.name)))
 
 
 def _mend_torn(folder: Path) -> None:
     """Cut half a line off the end of the last segment, where its writer died in the middle of it."""
-    numbers = _segments(folder)
-    if not numbers:
+    found = segments(folder)
+    if not found:
         return
-    with open(folder / f"{numbers[-1]:08}.jsonl", "r+b") as file:
+    with open(found[-1], "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
