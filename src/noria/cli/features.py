@@ -81,7 +81,7 @@ def _get(
 def _store(declared: _Declared, until: int | None) -> Iterator[OnlineStore]:
     """The project's store; for a moment of the past one that is filled as it was then, because a store forgets."""
     from noria.core import DeclarationError, from_micros
-    from noria.features import materialise, open_store
+    from noria.features import materialise, open_store, temporary_url
 
     if until is None:
         with contextlib.closing(open_store(declared.workspace.online, readonly=True)) as store:
@@ -91,7 +91,7 @@ def _store(declared: _Declared, until: int | None) -> Iterator[OnlineStore]:
     if missing := [source.name for source in declared.project.sources if source.name not in declared.ingested]:
         raise DeclarationError("not ingested as it is now", value=", ".join(missing), mend="noria run")
     with tempfile.TemporaryDirectory(prefix="noria-") as folder:
-        url = f"lmdb:///{folder}/online"
+        url = temporary_url(folder)
         materialise(declared.project, inputs, declared.workspace.lake, url, until=from_micros(until))
         with contextlib.closing(open_store(url, readonly=True)) as store:
             yield store

@@ -29,7 +29,7 @@ from noria.features.aggregates import (
     sum,
 )
 from noria.features.steps import joined, materialise, schemas_of, steps, tables_of
-from noria.features.stores import OnlineStore, open_store
+from noria.features.stores import OnlineStore, open_store, temporary_url
 
 if TYPE_CHECKING:
     from noria.features.catalogue import Feature, features_of, plans_of
@@ -74,6 +74,7 @@ __all__ = [
     "steps",
     "sum",
     "tables_of",
+    "temporary_url",
 ]
 
 

@@ -88,7 +88,7 @@ def _served(evidence: Evidence, moment: datetime, rows: pl.DataFrame) -> Mapping
     """The features of some rows' requests, from a store that was filled as of the moment."""
     import polars as pl
 
-    from noria.features import FeatureService, materialise, open_store, tables_of
+    from noria.features import FeatureService, materialise, open_store, tables_of, temporary_url
 
     project = evidence.project
     ingested = {name: outcome for name, outcome in evidence.outcomes.items() if name.startswith("ingest:")}
@@ -98,7 +98,7 @@ def _served(evidence: Evidence, moment: datetime, rows: pl.DataFrame) -> Mapping
         table.select("_row", *spine.known_before), on="_row", how="left", maintain_order="left"
     ).select(spine.known_before).collect()  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="noria-parity-") as folder:
-        online = f"lmdb://{folder}/online"
+        online = temporary_url(folder)
         materialise(project, ingested, evidence.workspace.lake, online, moment)
         store = open_store(online)
         try:

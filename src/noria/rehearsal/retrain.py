@@ -13,6 +13,7 @@ from typing import Any
 from noria import gates, models, run, training
 from noria.core import Clock
 from noria.declarations import Project
+from noria.features import temporary_url
 from noria.ledger import open_ledger
 from noria.plan import plan_steps
 from noria.security import copy_signing_key
@@ -111,7 +112,7 @@ def own_workspace(workspace: Workspace, folder: Path, done: Mapping[str, Outcome
     """
     shutil.rmtree(folder, ignore_errors=True)
     own = replace(
-        workspace, root=folder, ledger=f"sqlite:///{folder}/ledger.db", online=f"lmdb:///{folder}/online",
+        workspace, root=folder, ledger=f"sqlite:///{folder}/ledger.db", online=temporary_url(folder),
         registry=f"sqlite:///{folder}/mlflow.db",
     )  # fmt: skip
     copy_signing_key(workspace.keys, own.keys)

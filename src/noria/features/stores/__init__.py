@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from noria.core import backend_of
@@ -49,3 +50,14 @@ def open_store(url: str, *, readonly: bool = False, durable: bool = True) -> Onl
     """
     store: OnlineStore = backend_of(url, BACKENDS, group="noria.stores")(url, readonly=readonly, durable=durable)
     return store
+
+
+def temporary_url(folder: Path | str) -> str:
+    """The URL of an online store of the default kind in a folder, for whoever needs one for a while.
+
+    Examples
+    --------
+    >>> temporary_url("/tmp/x")
+    'lmdb:///tmp/x/online'
+    """
+    return f"lmdb://{Path(folder).absolute()}/online"
