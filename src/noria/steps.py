@@ -17,6 +17,11 @@ from noria.core import Clock, WallClock, code_key, content_key
 from noria.workspace import Workspace
 
 
+def file_of(workspace: Workspace, reference: str) -> Path:
+    """The path of a ``file:`` reference."""
+    return workspace.root / reference.removeprefix("file:")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a step leaves: references to what it made, and facts about it; kept in the ledger as JSON.
@@ -24,7 +29,7 @@ class Outcome:
     Attributes
     ----------
     outputs : mapping of str to str
-        A name to a reference: ``table:flights@3``, ``file:<path in the workspace>``, ``model:late@<digest>``.
+        A name to a reference: ``table:flights@3``, ``file:<path in the workspace>``, ``model:late@<version>``.
     facts : mapping
         Plain JSON: counts, scores, names. What later steps, the summary and the report read.
     events : sequence of mappings
@@ -94,7 +99,7 @@ class StepContext:
 
     def path(self, reference: str) -> Path:
         """The path of a ``file:`` reference."""
-        return self.workspace.root / reference.removeprefix("file:")
+        return file_of(self.workspace, reference)
 
 
 @dataclass(frozen=True, slots=True)

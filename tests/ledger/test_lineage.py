@@ -2,8 +2,8 @@ import contextlib
 
 import pytest
 
-from noria.core import DeclarationError
-from noria.ledger import endpoint_and_version, model_reference, open_ledger, why
+from noria.core import DeclarationError, IntegrityError
+from noria.ledger import endpoint_and_version, model_reference, open_ledger, table_and_version, why
 
 OLD, NEW = "aaaa00000001", "aabb00000002"
 
@@ -36,7 +36,7 @@ def life(ledger, version, run, number):
     finished("materialise", (table,), (), 100.0)
     finished("training-set", (table,), (training,), 2.0)
     finished("train", (training,), (model,), 4.0, model=graph)
-    ledger.append("sealed.opened", f"model:{graph}", run=run, inputs=(model,), body={"model": graph, "rows": 9})
+    ledger.append("sealed.opened", f"candidate:{graph}", run=run, inputs=(model,), body={"model": graph, "rows": 9})
     finished("evaluate", (training, model), (f"file:artifacts/e{number}",), 8.0)
     inputs = (training, model, f"file:artifacts/e{number}")
     ledger.append("version.packaged", subject, run=run, actor="ann", inputs=inputs, outputs=(package,),
@@ -51,6 +51,14 @@ def test_a_reference_is_read_as_it_was_made():
     assert endpoint_and_version(model_reference("late", NEW)) == ("late", NEW)
     for other in ("model:late", "table:late@3", "model:@x", "model:late@"):
         assert endpoint_and_version(other) is None
+
+
+def test_a_table_is_read_from_its_reference_and_nothing_else_is_one():
+    assert table_and_version("table:flights@3") == ("flights", 3)
+    assert table_and_version("table:a@b__quarantine@12") == ("a@b__quarantine", 12)
+    for other in ("model:late@3", "table:late", "table:@3", "table:late@", "table:late@x", "flights@3", ""):
+        with pytest.raises(IntegrityError, match="no reference of a table"):
+            table_and_version(other)
 
 
 def test_an_endpoint_is_the_version_that_was_promoted_last(ledger):

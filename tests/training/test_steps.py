@@ -98,7 +98,7 @@ def test_the_sealed_test_is_opened_once_and_the_ledger_proves_it(
     first = outcomes["evaluate"]
     (event,) = first.events
     assert event["kind"] == "sealed.opened"
-    assert event["subject"] == f"model:{outcomes['train'].facts['model']}"
+    assert event["subject"] == f"candidate:{outcomes['train'].facts['model']}"
     assert event["body"]["rows"] == first.facts["rows"]
     tell(workspace, first)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from noria.declarations import Project
 from noria.expressions import Kind, parse, to_polars
 from noria.lake import open_lake
+from noria.ledger import table_and_version
 from noria.steps import Outcome, Step, StepContext
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ def tables_of(ctx_lake: str, inputs: Mapping[str, Outcome]) -> dict[str, pl.Lazy
     found = {}
     for name, outcome in inputs.items():
         if name.startswith("ingest:"):
-            table, _, version = outcome.outputs["table"].removeprefix("table:").rpartition("@")
-            found[name.removeprefix("ingest:")] = lake.read(table, int(version))
+            found[name.removeprefix("ingest:")] = lake.read(*table_and_version(outcome.outputs["table"]))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.declarations import Project
 from noria.ledger import Ledger
-from noria.steps import Outcome
+from noria.steps import Outcome, file_of
 from noria.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -131,14 +131,16 @@ class Evidence:
     @property
     def training_set(self) -> Path:
         """The parquet file of all spine rows with their features."""
-        return self._path(self.outcomes["training-set"].outputs["set"])
+        return file_of(self.workspace, self.outcomes["training-set"].outputs["set"])
 
     def open_package(self) -> Package:
         """The signed package, verified and opened as the server does it."""
         from noria.models import open_package
         from noria.security import public_key
 
-        return open_package(self._path(self.outcomes["package"].outputs["package"]), public_key(self.workspace.keys))
+        return open_package(
+            file_of(self.workspace, self.outcomes["package"].outputs["package"]), public_key(self.workspace.keys)
+        )
 
     def sample(self, rows: int) -> dict[str, Any]:
         """Up to `rows` rows of the training set, spread over it: every feature as the package takes it.
@@ -160,9 +162,6 @@ class Evidence:
             else frame[feature["name"]].to_list()
             for feature in features
         }
-
-    def _path(self, reference: str) -> Path:
-        return self.workspace.root / reference.removeprefix("file:")
 
 
 def _interval(form: Mapping[str, float]) -> Interval:

@@ -46,7 +46,7 @@ class Event:
     kind : str
         One of `KINDS`.
     subject : str
-        What it is about: a step, ``table:flights@3``, ``model:late@<digest>``, a gate.
+        What it is about: a step, ``table:flights@3``, ``model:late@<version>``, ``candidate:<file digest>``, a gate.
     actor : str
         Who: a person, or ``noria`` on whose behalf.
     run : str

@@ -8,7 +8,7 @@ from typing import Any
 
 from noria.core import DeclarationError
 from noria.ledger.event import Event, Ledger
-from noria.ledger.references import endpoint_and_version
+from noria.ledger.references import endpoint_and_version, is_data
 
 _DECISIONS = ("sealed.*", "gate.*", "approval.*", "version.*")
 
@@ -80,7 +80,7 @@ def why(ledger: Ledger, what: str, *, prediction: Callable[[str], Mapping[str, A
     about = [event for event in events if _is_about(event, version) or event.body.get("model", "") in tested - {None}]
     decisions = tuple(sorted(about, key=lambda event: event.seq))
     endpoint = next((pair[0] for event in decisions if (pair := endpoint_and_version(event.subject))), "")
-    tables = {name for step in steps for name in (*step.inputs, *step.outputs) if _is_data(name)}
+    tables = {name for step in steps for name in (*step.inputs, *step.outputs) if is_data(name)}
     facts = {**_facts(ledger, made, steps), **_share(ledger, endpoint, version)}
     return Why(what, endpoint, version, facts, tuple(sorted(tables)), steps, decisions, logged)
 
@@ -105,10 +105,6 @@ def _version(ledger: Ledger, what: str, packaged: list[Event]) -> str | None:
 def _is_about(event: Event, version: str) -> bool:
     named = (endpoint_and_version(reference) for reference in (event.subject, *event.inputs))
     return event.body.get("version") == version or any(pair is not None and pair[1] == version for pair in named)
-
-
-def _is_data(reference: str) -> bool:
-    return reference.startswith("table:") and "__quarantine" not in reference
 
 
 def _walk_back(ledger: Ledger, made: Event) -> Iterator[Event]:

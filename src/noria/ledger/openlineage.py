@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from noria.ledger.event import Event, Ledger
+from noria.ledger.references import is_data
 
 _PRODUCER = "https://github.com/noria/noria"
 _SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -79,7 +80,7 @@ def _output(event: Event, name: str, namespace: str) -> dict[str, Any]:
     facts = event.body.get("outcome", {}).get("facts", {})
     dataset: dict[str, Any] = {"namespace": namespace, "name": name}
     schema = facts.get("schema")
-    if name.startswith("table:") and "__quarantine" not in name and isinstance(schema, dict):
+    if is_data(name) and isinstance(schema, dict):
         fields = [{"name": column, "type": kind} for column, kind in schema.items()]
         dataset["facets"] = {"schema": {**_facet("1-2-0", "SchemaDatasetFacet"), "fields": fields}}
     return dataset

@@ -1,10 +1,13 @@
-"""References: how events name versions of models."""
+"""References: how events name versions of models and of tables."""
 
 from __future__ import annotations
 
 import re
 
+from noria.core import IntegrityError
+
 _MODEL = re.compile(r"model:([^@]+)@(.+)")
+_TABLE = re.compile(r"table:(.+)@(\d+)")
 
 
 def model_reference(endpoint: str, version: str) -> str:
@@ -28,3 +31,34 @@ def endpoint_and_version(reference: str) -> tuple[str, str] | None:
     """
     found = _MODEL.fullmatch(reference)
     return (found[1], found[2]) if found else None
+
+
+def table_and_version(reference: str) -> tuple[str, int]:
+    """The table and its version that a reference names.
+
+    Raises
+    ------
+    IntegrityError
+        It names something else.
+
+    Examples
+    --------
+    >>> table_and_version("table:flights@3")
+    ('flights', 3)
+    """
+    found = _TABLE.fullmatch(reference)
+    if found is None:
+        raise IntegrityError("no reference of a table's version", value=reference, mend="table:flights@3 is one")
+    return found[1], int(found[2])
+
+
+def is_data(reference: str) -> bool:
+    """Whether a reference names a table that models are made from: not one of quarantined rows.
+
+    Examples
+    --------
+    >>> is_data("table:flights@3"), is_data("table:flights__quarantine@3"), is_data("file:report.html")
+    (True, False, False)
+    """
+    found = _TABLE.fullmatch(reference)
+    return found is not None and not found[1].endswith("__quarantine")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.core import DataError
 from noria.declarations import Project, Source
+from noria.ledger import table_and_version
 
 if TYPE_CHECKING:
     import polars as pl
@@ -91,12 +92,12 @@ def read_period(project: Project, lake: str, training_set: Path, tables: Mapping
             mend="questions were asked from {} to {}".format(*times.row(0)),
         )
     spine = project.spine.source
-    known_before = opened.read(*_table(tables[spine.name])).select("_row", *spine.known_before)
+    known_before = opened.read(*table_and_version(tables[spine.name])).select("_row", *spine.known_before)
     asked = asked.lazy().join(known_before, on="_row", how="left", maintain_order="left").collect()
     micros = {name: asked[name].dt.epoch("us") for name in ("_time", "_known")}
     events = sorted(
         (event for source in project.sources if source.event_time is not None
-         for event in _events(opened.read(*_table(tables[source.name])), source, start, end)),
+         for event in _events(opened.read(*table_and_version(tables[source.name])), source, start, end)),
         key=operator.itemgetter(0, 1, 2),
     )  # fmt: skip
     return Period(
@@ -108,11 +109,6 @@ def read_period(project: Project, lake: str, training_set: Path, tables: Mapping
         arrivals=[arrival for arrival, *_ in events],
         events=[(source, row) for _, _, source, row in events],
     )
-
-
-def _table(reference: str) -> tuple[str, int]:
-    name, _, version = reference.removeprefix("table:").partition("@")
-    return name, int(version)
 
 
 def _events(

@@ -7,7 +7,6 @@ import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noria import child
@@ -25,7 +24,7 @@ from noria.rehearsal.retrain import Retraining, own_workspace, retrain
 from noria.rehearsal.server_meter import meters_of
 from noria.security import public_key
 from noria.serving import Routes, ServerProcess, write_routes
-from noria.steps import Outcome, Step, StepContext
+from noria.steps import Outcome, Step, StepContext, file_of
 from noria.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -169,11 +168,7 @@ def _alone(own: Workspace, what: str, function: Callable[[Callable[[str], None]]
 
 def _read(project: Project, workspace: Workspace, done: Mapping[str, Outcome], say: Callable[[str], None]) -> Period:
     tables = {source.name: done[f"ingest:{source.name}"].outputs["table"] for source in project.sources}
-    return read_period(project, workspace.lake, _path(workspace, done["training-set"].outputs["set"]), tables)
-
-
-def _path(workspace: Workspace, reference: str) -> Path:
-    return workspace.root / reference.removeprefix("file:")
+    return read_period(project, workspace.lake, file_of(workspace, done["training-set"].outputs["set"]), tables)
 
 
 def _fill(project: Project, own: Workspace, done: Mapping[str, Outcome], say: Callable[[str], None]) -> None:
@@ -231,7 +226,7 @@ def _live(ctx: StepContext, project: Project, own: Workspace, period: Period) ->
 def _version(own: Workspace, outcomes: Mapping[str, Outcome]) -> Version:
     """The version that some steps made, and what its monitors compare with."""
     trained = outcomes["train"]
-    record = json.loads(_path(own, trained.outputs["training"]).read_text(encoding="utf-8"))
+    record = json.loads(file_of(own, trained.outputs["training"]).read_text(encoding="utf-8"))
     return Version(
         name=str(outcomes["package"].facts["version"]),
         params={name: trained.facts[name] for name in ("chosen", "params")},
@@ -270,7 +265,7 @@ def _frozen(
 
     from noria.models import open_package
 
-    package = open_package(_path(own, done["package"].outputs["package"]), public_key(own.keys))
+    package = open_package(file_of(own, done["package"].outputs["package"]), public_key(own.keys))
     given = {name: served[name] if kind == "category" else np.float32(served[name]) for name, kind in kinds.items()}
     return package.predict(given)
 
@@ -279,7 +274,7 @@ def _offline(own: Workspace, done: Mapping[str, Outcome], kinds: Mapping[str, st
     """The same questions' features in the training set."""
     import polars as pl
 
-    path = _path(own, done["training-set"].outputs["set"])
+    path = file_of(own, done["training-set"].outputs["set"])
     rows = pl.LazyFrame({"_row": period.rows}, schema={"_row": pl.Int64})
     batch = pl.scan_parquet(path).with_columns(pl.col("_row").cast(pl.Int64)).select("_row", *kinds)
     joined = rows.join(batch, on="_row", how="left", maintain_order="left").collect()

@@ -128,7 +128,7 @@ def _evaluate(ctx: StepContext, search: Search, as_of: datetime | None) -> Outco
     made.mkdir(exist_ok=True)
     (made / "evaluation.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     folder = ctx.publish(made)
-    subject = f"model:{model}"
+    subject = f"candidate:{model}"
     event = {"kind": "sealed.opened", "subject": subject, "inputs": [trained.outputs["model"]], "body": sealed}
     events = [] if opened else [event]
     return Outcome({"evaluation": ctx.reference(folder / "evaluation.json")}, result, events)
