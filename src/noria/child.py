@@ -10,6 +10,7 @@ import contextlib
 import errno
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import time
@@ -24,6 +25,7 @@ from typing import Any, NoReturn
 
 from noria.core import NoriaError, ResourceError
 from noria.cost import Meters
+from noria.declarations import load_project, projects_in
 
 _PR_SET_PDEATHSIG = 1
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -110,9 +112,11 @@ def start(name: str, function: Callable[[Say], object], *, log: Path, crash: Pat
     crash : Path
         Takes the traceback of an error that nobody foresaw.
     """
-    context: Any = multiprocessing.get_context("fork" if _threads() == 1 else "spawn")
+    way = "fork" if _threads() == 1 else "spawn"
+    context: Any = multiprocessing.get_context(way)
     ours, theirs = context.Pipe(duplex=False)
-    given = (os.getpid(), name, function, theirs, log, crash)
+    work = function if way == "fork" else _packed(function)
+    given = (os.getpid(), name, work, theirs, log, crash)
     process = context.Process(target=_main, args=given, name=f"noria {name}")
     process.start()
     theirs.close()
@@ -182,6 +186,24 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while fault is not None:
         yield fault
         fault = fault.__cause__ or fault.__context__
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A function for a new interpreter, and the projects whose kinds it holds: they are imported before it is made."""
+
+    projects: tuple[Path, ...]
+    data: bytes
+
+    def __call__(self, say: Say) -> object:
+        for path in self.projects:
+            load_project(path)
+        return pickle.loads(self.data)(say)  # noqa: S301  it comes from the parent, by the pipe that made this process
+
+
+def _packed(function: Callable[[Say], object]) -> _Packed:
+    data = pickle.dumps(function)
+    return _Packed(projects_in(data), data)
 
 
 def _main(parent: int, name: str, function: Callable[[Say], object], pipe: Connection, log: Path, crash: Path) -> None:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from noria.workspace import Workspace
 
-_CODE = ("expressions", "sources", "contracts", "lake", "ingest")
-
 
 def steps(project: Project, base: Path, cache: Path | None = None) -> tuple[Step, ...]:
     """One step a source, ``ingest:<source>``; a rule that refers to another source waits for it.
@@ -56,7 +54,7 @@ def _step(source: Source, base: Path, cache: Path | None, sources: Mapping[str, 
     found = fingerprint(source, base, cache)
     return Step(
         name=f"ingest:{source.name}", function=functools.partial(ingest, source, base, found.digest),
-        declaration=source, code=_CODE, fingerprint=found.digest, reads=found.reads,
+        declaration=source, fingerprint=found.digest, reads=found.reads,
         inputs=tuple(dict.fromkeys(f"ingest:{name}" for rule in rules for name in rule.refers_to)),
     )  # fmt: skip
 
@@ -271,7 +269,7 @@ def _reasons(quarantined: pl.DataFrame) -> dict[str, int]:
 def _made_of(source: Source, digest: str) -> str:
     """All that a table is made of but rules: while it is the same, quarantined rows can be replayed without reading."""
     loose = source.replace(contract=source.contract.replace(rules=(), key=(), rows=None))
-    return content_key(loose, digest, code_key(*_CODE))
+    return content_key(loose, digest, code_key(ingest, loose))
 
 
 def replaying(step: Step, source: Source, before: Outcome) -> Step:

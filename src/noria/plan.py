@@ -23,7 +23,6 @@ from noria.steps import Outcome, Step
 from noria.workspace import Workspace, write_atomically
 
 _FINISHED = "step.finished"
-_CHECKED_CODE = ("core", "declarations", "expressions", "sources", "contracts", "ingest", "features", "plan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +295,7 @@ def _check_once(plan: Plan, workspace: Workspace) -> None:
     """Check the declarations against the sources' columns, unless just these were checked before."""
     ingests = [planned for planned in plan.steps if planned.step.name.startswith("ingest:")]
     fingerprints = [planned.step.fingerprint for planned in ingests]
-    key = content_key(plan.project, fingerprints, code_key(*_CHECKED_CODE))
+    key = content_key(plan.project, fingerprints, code_key(_check, plan.project))
     remembered = workspace.root / "checked"
     if remembered.is_file() and remembered.read_text(encoding="ascii") == key:
         return

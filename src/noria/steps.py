@@ -111,11 +111,10 @@ class Step:
     name : str
         ``kind`` or ``kind:subject``, unique in the graph: ``ingest:flights``, ``train``.
     function : callable
-        Does the work; picklable (a module-level function, or a `functools.partial` of one).
+        Does the work; picklable (a module-level function, or a `functools.partial` of one). The source text that it
+        reaches, see `noria.core.code_key`, is part of the key.
     declaration : object
         What it is made from: declarations and plain values. Part of the key.
-    code : tuple of str
-        Rooms whose source text is part of the key.
     inputs : tuple of str
         Names of the steps whose outcomes it reads. Their keys are part of its key.
     fingerprint : str
@@ -129,7 +128,6 @@ class Step:
     name: str
     function: Callable[[StepContext], Outcome]
     declaration: object
-    code: tuple[str, ...]
     inputs: tuple[str, ...] = ()
     fingerprint: str = ""
     reads: str = ""
@@ -142,7 +140,7 @@ class Step:
     def parts(self, input_keys: Mapping[str, str]) -> dict[str, str]:
         """What the key is made of, one hash each: so that a plan can say which of them changed."""
         return {
-            "code": code_key(*self.code),
+            "code": code_key(self.function, self.declaration),
             "declaration": content_key(self.declaration),
             "data": self.fingerprint,
             "inputs": content_key([input_keys[name] for name in self.inputs]),

@@ -1,4 +1,6 @@
 import enum
+import functools
+import importlib
 import json
 import os
 import subprocess
@@ -65,9 +67,60 @@ def test_what_cannot_be_hashed_is_refused():
         content_key(object())
 
 
-def test_code_of_different_rooms_differs_and_order_does_not_matter():
-    assert code_key("core") != code_key("declarations")
-    assert code_key("core", "steps") == code_key("steps", "core")
+OWN = """
+import noria as nr
+from limits import most
+from noria.contracts.condition import RowRule
+
+FACTOR = 2
+source = nr.Source("a", "a.csv")
+
+
+def doubled(x):
+    return FACTOR * x
+
+
+class Light(RowRule):
+    def limit(self):
+        return doubled(most())
+
+
+rules = [Light()]
+"""
+
+
+@pytest.fixture
+def own_code(tmp_path, monkeypatch):
+    """The code key of an own rule in a file, after parts of the file or of the one that it imports were replaced."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def key(old="", new="", most=1):
+        (tmp_path / "limits.py").write_text(f"def most():\n    return {most}\n")
+        (tmp_path / "own.py").write_text(OWN.replace(old, new))
+        for name in ("own", "limits"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        importlib.invalidate_caches()
+        module = importlib.import_module("own")
+        return code_key(plain, {"rules": module.rules})
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return key
+
+
+def test_own_code_counts_with_all_that_it_needs_and_nothing_else(own_code):
+    before = own_code()
+    assert own_code() == before != code_key(plain)
+    for old, new in [("doubled(most())", "doubled(-most())"), ("FACTOR = 2", "FACTOR = 3"), ("FACTOR * x", "x")]:
+        assert own_code(old, new) != before
+    assert own_code(most=2) != before
+    assert own_code('"a.csv"', '"b.csv"') == before
+
+
+def test_code_is_that_of_the_rooms_that_a_function_reaches():
+    from noria.features import materialise
+    from noria.ingest import ingest
+
+    assert code_key(functools.partial(ingest, 1)) == code_key(ingest) != code_key(materialise)
 
 
 def test_a_file_digest_follows_the_bytes(tmp_path):

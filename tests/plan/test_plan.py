@@ -12,11 +12,11 @@ from noria.plan import in_order, plan_steps
 from noria.steps import Outcome, Step
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "run"))
-from fake_life import PROJECT, add, live, nothing, workspace_in
+from fake_life import PROJECT, add, in_place, live, nothing, workspace_in
 
 
 def step(name, *inputs, **fields):
-    return Step(name, nothing, fields.pop("declaration", name), (), inputs, **fields)
+    return Step(name, nothing, fields.pop("declaration", name), inputs, **fields)
 
 
 def reasons(folder, steps):
@@ -44,7 +44,7 @@ def test_a_graph_that_cannot_be_is_refused(steps, said):
 
 
 def test_what_is_done_is_read_and_no_step(tmp_path):
-    steps = [Step("sum", partial(add, number=1), "sum", (), ("before",))]
+    steps = [Step("sum", partial(add, number=1), "sum", ("before",))]
     with pytest.raises(DeclarationError, match="reads a step that is not there"):
         live(tmp_path, steps)
     done = {"before": Outcome({"total": "file:x"}, {"total": 4})}
@@ -91,7 +91,7 @@ def test_a_changed_declaration_names_the_field(tmp_path, before, after, said):
 
 def test_changed_code_is_said(tmp_path):
     live(tmp_path, [step("a")])
-    assert reasons(tmp_path, [Step("a", nothing, "a", ("core",))]) == {"a": "code changed"}
+    assert reasons(tmp_path, [Step("a", in_place, "a")]) == {"a": "code changed"}
 
 
 def test_planning_writes_nothing(tmp_path):

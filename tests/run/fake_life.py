@@ -159,7 +159,7 @@ def nan(context: StepContext) -> Outcome:
 
 
 def step(name: str, function, *inputs: str, **parameters) -> Step:
-    return Step(name, partial(function, **parameters), {"name": name, **parameters}, (), tuple(inputs))
+    return Step(name, partial(function, **parameters), {"name": name, **parameters}, tuple(inputs))
 
 
 def graph(number: int, seconds: float = 0.0) -> list[Step]:
@@ -167,7 +167,7 @@ def graph(number: int, seconds: float = 0.0) -> list[Step]:
     shape = {"a": (), "b": (), "c": ("a", "b"), "d": ("c",), "e": ("c",), "f": ("d", "e")}
     adds = dict.fromkeys(shape, 1) | {"a": number}
     return [
-        Step(name, partial(add, number=adds[name], seconds=seconds), adds[name], (), inputs, tags={"part": name})
+        Step(name, partial(add, number=adds[name], seconds=seconds), adds[name], inputs, tags={"part": name})
         for name, inputs in shape.items()
     ]
 

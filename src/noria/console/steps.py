@@ -12,8 +12,6 @@ from noria.ledger import open_ledger
 from noria.steps import Outcome, Step, StepContext
 from noria.workspace import write_atomically
 
-_CODE = ("console", "cost", "declarations", "ledger")
-
 
 def step(project: Project) -> tuple[Step, ...]:
     """The step ``report``, which reads what all others left.
@@ -27,7 +25,7 @@ def step(project: Project) -> tuple[Step, ...]:
     after = ["rehearse"] if project.rehearsal is not None else []
     inputs = (*ingests, "training-set", "materialise", "train", "evaluate", "package", "register", "gates", *after)
     declared = {"project": project, "look": look()}
-    return (Step("report", functools.partial(_report, project=project), declared, _CODE, inputs=inputs),)
+    return (Step("report", functools.partial(_report, project=project), declared, inputs=inputs),)
 
 
 def _report(ctx: StepContext, project: Project) -> Outcome:

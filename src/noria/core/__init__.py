@@ -13,7 +13,7 @@ from noria.core.errors import (
     TransientError,
 )
 from noria.core.extras import require
-from noria.core.keys import canonical, code_key, content_key, file_digest, plain, type_name
+from noria.core.keys import canonical, code_key, content_key, file_digest, plain, project_module, type_name
 from noria.core.urls import backend_of, path_of, redacted, scheme_of, without_secrets
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "from_micros",
     "path_of",
     "plain",
+    "project_module",
     "redacted",
     "require",
     "scheme_of",

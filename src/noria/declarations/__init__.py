@@ -6,7 +6,7 @@ from noria.declarations.declaration import Declaration, Expressions, Micros, Nam
 from noria.declarations.endpoint import Endpoint
 from noria.declarations.feature_view import Aggregate, FeatureView
 from noria.declarations.gate import Gate
-from noria.declarations.load import find_project, load_project, read_settings
+from noria.declarations.load import find_project, load_project, projects_in, read_settings
 from noria.declarations.monitor import Monitor
 from noria.declarations.project import Project
 from noria.declarations.rehearsal import Rehearsal
@@ -43,6 +43,7 @@ __all__ = [
     "duration_text",
     "find_project",
     "load_project",
+    "projects_in",
     "read_settings",
     "restore",
 ]

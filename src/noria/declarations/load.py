@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib
 import importlib.util
 import sys
 import tomllib
 from pathlib import Path
 
-from noria.core import DeclarationError, NoriaError
+from noria.core import DeclarationError, NoriaError, project_module
 from noria.declarations.project import Project
 
 
@@ -70,13 +70,39 @@ def load_project(place: str | Path | None = None) -> Project:
         The file cannot be found or imported, or holds none or several projects.
     """
     path = find_project(place)
-    name = f"_noria_project_{hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()}"
+    _import(path)
+    module = sys.modules[project_module(path)]
+    projects = [value for value in vars(module).values() if isinstance(value, Project)]
+    if len(projects) != 1:
+        raise DeclarationError(
+            f"the file holds {len(projects)} projects", place=str(path), mend="assign exactly one nr.Project(…)"
+        )
+    return projects[0]
+
+
+def projects_in(pickled: bytes) -> tuple[Path, ...]:
+    """The loaded project files whose own modules some pickled bytes name: load them before you unpickle these."""
+    return tuple(
+        path
+        for path, beside in _loaded.items()
+        if any(name.encode() in pickled for name in (project_module(path), *beside))
+    )
+
+
+_loaded: dict[Path, frozenset[str]] = {}
+"""The project files that this process imported, and the modules beside each that came with it."""
+
+
+def _import(path: Path) -> None:
+    folder, name = str(path.parent), project_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
+    _forget_modules_beside(path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    before, writes = set(sys.modules), sys.dont_write_bytecode
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True  # compiled files are told apart by seconds: one edited twice in one would be stale
     try:
         spec.loader.exec_module(module)
     except NoriaError:
@@ -86,13 +112,27 @@ def load_project(place: str | Path | None = None) -> Project:
             f"the project cannot be imported: {type(error).__name__}: {error}", place=_line_of(error, path)
         ) from error
     finally:
-        sys.path.remove(str(path.parent))
-    projects = [value for value in vars(module).values() if isinstance(value, Project)]
-    if len(projects) != 1:
-        raise DeclarationError(
-            f"the file holds {len(projects)} projects", place=str(path), mend="assign exactly one nr.Project(…)"
-        )
-    return projects[0]
+        sys.dont_write_bytecode = writes
+        sys.path.remove(folder)
+        if folder not in sys.path:  # last, for what the project's own kinds import when they are used
+            sys.path.append(folder)
+        _loaded[path] = frozenset(name for name in set(sys.modules) - before if _lies_in(path.parent, name))
+
+
+def _forget_modules_beside(path: Path) -> None:
+    """Let a project import its own neighbours anew, not those of the same name that lie beside another."""
+    importlib.invalidate_caches()
+    for other, beside in _loaded.items():
+        for name in beside:
+            top = path.parent / name.partition(".")[0]
+            if other.parent == path.parent or top.is_dir() or top.with_suffix(".py").is_file():
+                sys.modules.pop(name, None)
+
+
+def _lies_in(folder: Path, module: str) -> bool:
+    file = getattr(sys.modules[module], "__file__", None)
+    top = folder / module.partition(".")[0]
+    return file is not None and (Path(file) == top.with_suffix(".py") or top in Path(file).parents)
 
 
 def _line_of(error: Exception, path: Path) -> str:

@@ -6,7 +6,7 @@ import importlib
 from datetime import timedelta
 from typing import Any
 
-from noria.core import IntegrityError, plain
+from noria.core import IntegrityError, plain, type_name
 from noria.declarations.declaration import Declaration
 
 
@@ -35,7 +35,7 @@ def restore(form: Any) -> Any:
 
 def _kind(name: str) -> type[Declaration]:
     for kind in _subclasses(Declaration):
-        if f"{kind.__module__}:{kind.__qualname__}" == name:
+        if type_name(kind) == name:
             return kind
     module, _, qualname = name.partition(":")
     if module.partition(".")[0] == "noria":

@@ -19,16 +19,14 @@ if TYPE_CHECKING:
     from noria.features.catalogue import Feature
     from noria.features.views import ViewPlan
 
-_CODE = ("expressions", "features")
-
 
 def steps(project: Project) -> tuple[Step, ...]:
     """``training-set`` and ``materialise``, over the tables that were ingested."""
     inputs = tuple(f"ingest:{source.name}" for source in project.sources)
     declared = (project.spine, project.features)
     return (
-        Step("training-set", functools.partial(make_training_set, project), declared, _CODE, inputs),
-        Step("materialise", functools.partial(_materialise, project), declared, _CODE, inputs),
+        Step("training-set", functools.partial(make_training_set, project), declared, inputs),
+        Step("materialise", functools.partial(_materialise, project), declared, inputs),
     )
 
 

@@ -15,8 +15,6 @@ from noria.gates.evidence import Evidence
 from noria.ledger import Ledger, model_reference, open_ledger
 from noria.steps import Outcome, Step, StepContext
 
-_CODE = ("core", "declarations", "expressions", "features", "gates", "lake", "models", "serving", "team")
-
 
 def steps(
     project: Project,
@@ -66,7 +64,6 @@ def steps(
             "gates",
             functools.partial(_gates, project=project, promote=promote),
             {"gates": project.gates, "endpoint": project.endpoint, "team": project.team, "promote": promote},
-            _CODE,
             inputs=(*ingests, "training-set", "train", "evaluate", "package", *evidence),
             fingerprint=content_key(decided) if decided else "",
             reads=f"{len(decided)} decisions" if decided else "",

@@ -44,9 +44,9 @@ def steps(project: Project) -> tuple[Step, ...]:
         "tags": project.tags,
     }
     return (
-        Step("package", functools.partial(_package, project=project), said, ("declarations", "models", "security"),
+        Step("package", functools.partial(_package, project=project), said,
              inputs=("training-set", "train", "evaluate")),
-        Step("register", functools.partial(_register, project=project), said, ("models",),
+        Step("register", functools.partial(_register, project=project), said,
              inputs=("train", "evaluate", "package")),
     )  # fmt: skip
 

@@ -31,27 +31,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CODE = (
-    "core",
-    "cost",
-    "declarations",
-    "expressions",
-    "features",
-    "gates",
-    "lake",
-    "ledger",
-    "models",
-    "monitoring",
-    "plan",
-    "rehearsal",
-    "run",
-    "security",
-    "serving",
-    "steps",
-    "training",
-    "workspace",
-)
-
 
 def step(project: Project) -> tuple[Step, ...]:
     """The step ``rehearse``; none where the project has no rehearsal.
@@ -117,7 +96,7 @@ def step(project: Project) -> tuple[Step, ...]:
     declared = {noun: getattr(project, noun) for noun in nouns}
     ingests = [f"ingest:{source.name}" for source in project.sources]
     inputs = (*ingests, "training-set", "train", "evaluate", "package")
-    return (Step("rehearse", functools.partial(_rehearse, project=project), declared, _CODE, inputs=inputs),)
+    return (Step("rehearse", functools.partial(_rehearse, project=project), declared, inputs=inputs),)
 
 
 def _refuse_unheard(project: Project) -> None:

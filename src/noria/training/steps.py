@@ -16,8 +16,6 @@ from noria.training.candidates import Baseline, Learner, LightGBM, LogisticRegre
 if TYPE_CHECKING:
     from noria.training.rows import Rows
 
-_CODE = ("declarations", "training", "models/onnx", "models/onnxruntime", "models/scan", "models/vocabulary")
-
 
 def steps(
     project: Project, as_of: datetime | None = None, start_from: Mapping[str, Any] | None = None
@@ -51,14 +49,12 @@ def steps(
             "train",
             functools.partial(_train, search=search, as_of=as_of, start_from=start),
             declaration,
-            _CODE,
             inputs=("training-set",),
         ),
         Step(
             "evaluate",
             functools.partial(_evaluate, search=search, as_of=as_of),
             declaration,
-            _CODE,
             inputs=("training-set", "train"),
         ),
     )
