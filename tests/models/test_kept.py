@@ -18,14 +18,23 @@ from noria.ledger import open_ledger
 from noria.models import steps
 
 URL = "sftp://ann:hunter2@files.example/flights.csv"
-OWN_RULE = """
+OWN_KINDS = """
 from noria.contracts.rules.between import Between
+from noria.sources import BACKENDS
+from noria.sources.files import FileSource
 
 
 class Light(Between):
     pass
 
 
+class Shop(FileSource):
+    def files(self, source, base):
+        assert source.url.startswith("shop://ann:hunter2@host/")
+        return [base / "data" / source.url.rpartition("/")[2]]
+
+
+BACKENDS["shop"] = f"{__name__}:Shop"
 """
 RUN = """
 import sys
@@ -104,12 +113,10 @@ def test_an_aggregate_that_a_server_would_not_know_is_refused_before_anything_ru
 
 
 def test_after_a_run_no_file_holds_the_password_of_a_source(project_file):
-    """A path may look like a URL's user and password: what reads it needs them, and nothing else may keep them."""
-    folder = project_file.parent
-    (folder / "data").rename(folder / "ann:hunter2@shop")
-    text = project_file.read_text(encoding="utf-8").replace('"data/', '"file://ann:hunter2@shop/')
-    text = text.replace("# Where rows", f"{OWN_RULE}# Where rows", 1).replace("nr.between(", "Light(")
+    text = project_file.read_text(encoding="utf-8").replace('"data/', '"shop://ann:hunter2@host/')
+    text = text.replace("# Where rows", f"{OWN_KINDS}\n\n# Where rows", 1).replace("nr.between(", "Light(")
     project_file.write_text(text, encoding="utf-8")
+    folder = project_file.parent
     # In a process of its own, whose children know the project's module: here threads run already.
     subprocess.run([sys.executable, "-c", RUN, folder], check=True, timeout=300)
     root = folder / ".noria"
@@ -121,4 +128,4 @@ def test_after_a_run_no_file_holds_the_password_of_a_source(project_file):
     assert not kept
     assert "hunter2" not in told
     declarations = [path.read_text() for path in (root / "declarations").iterdir()]
-    assert any("file://***@shop/parcels.csv" in text for text in declarations)
+    assert any("shop://***@host/parcels.csv" in text for text in declarations)
