@@ -3,13 +3,16 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import grimp
 import pytest
 
-from noria.core import DeclarationError
-from noria.declarations import Contract, Source
+from noria.cli.graph import whole_plan
+from noria.core import DeclarationError, keys
+from noria.declarations import Contract, Source, load_project
 from noria.ledger import open_ledger
-from noria.plan import in_order, plan_steps
+from noria.plan import compile_plan, in_order, plan_steps
 from noria.steps import Outcome, Step
+from noria.workspace import workspace_of
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "run"))
 from fake_life import PROJECT, add, in_place, live, nothing, workspace_in
@@ -79,7 +82,7 @@ def source(**fields):
     ("before", "after", "said"),
     [
         (source(), source(contract=Contract(key="k")), "contract changed: contract.key"),
-        (source(), source(lag="1s"), "declaration changed: lag 0 → 1000000"),
+        (source(event_time="t"), source(event_time="t", lag="1s"), "declaration changed: lag 0 → 1000000"),
         (source(), source(lag="1s", event_time="t", columns={"a": "b"}), "declaration changed"),
         ({"trials": 1}, {"trials": 2}, "declaration changed: trials 1 → 2"),
     ],
@@ -87,6 +90,21 @@ def source(**fields):
 def test_a_changed_declaration_names_the_field(tmp_path, before, after, said):
     live(tmp_path, [step("a", declaration=before)])
     assert reasons(tmp_path, [step("a", declaration=after)]) == {"a": said}
+
+
+def test_the_code_of_a_step_is_all_that_the_import_graph_says(made_project, tmp_path, monkeypatch):
+    graph = grimp.build_graph("noria", exclude_type_checking_imports=True, cache_dir=None)
+    monkeypatch.setenv("NORIA_WORKSPACE", str(tmp_path))
+    workspace = workspace_of(made_project)
+    with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
+        steps = [one.step for one in whole_plan(load_project(made_project), workspace, ledger).steps]
+    assert len(steps) == 11
+    for step in steps:
+        module = step.function.func.__module__
+        reached = {name.split(".")[1] for name in graph.find_upstream_modules(module) if "." in name}
+        counted = set(keys._reached(module.split(".")[1]))
+        assert reached <= counted, step.name
+        assert not counted & {"cli", "testing"}, step.name
 
 
 def test_changed_code_is_said(tmp_path):
@@ -101,3 +119,12 @@ def test_planning_writes_nothing(tmp_path):
     assert [path for path in sorted(tmp_path.rglob("*")) if "ledger.db-" not in path.name] == [
         path for path in before if "ledger.db-" not in path.name
     ]
+
+
+def test_a_workspace_is_one_projects(tmp_path):
+    workspace = workspace_in(tmp_path)
+    with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
+        ledger.append("run.started", "project:other", run="r")
+        with pytest.raises(DeclarationError, match="another project's") as caught:
+            compile_plan(PROJECT, workspace, ledger)
+    assert "other, not fake" in str(caught.value)

@@ -34,7 +34,7 @@ def restore(form: Any) -> Any:
 
 
 def _kind(name: str) -> type[Declaration]:
-    for kind in _subclasses(Declaration):
+    for kind in reversed(_subclasses(Declaration)):  # a project that is loaded again has its kinds again
         if type_name(kind) == name:
             return kind
     module, _, qualname = name.partition(":")
