@@ -118,9 +118,23 @@ def compile_plan(
     DataError
         A source cannot be read.
     """
+    _refuse_another(project, workspace, ledger)
     plan = plan_steps(project, [*_declared(project, workspace, ledger, evidence), *extra_steps], workspace, ledger)
     _check_once(plan, workspace)
     return plan
+
+
+def _refuse_another(project: Project, workspace: Workspace, ledger: Ledger) -> None:
+    """Two projects in one workspace would write over each other's routes, online store and report."""
+    for event in ledger.events(kind="run.started", newest_first=True):
+        if event.subject != f"project:{project.name}":
+            raise DeclarationError(
+                "this workspace is another project's",
+                place=str(workspace.root),
+                value=f"{event.subject.removeprefix('project:')}, not {project.name}",
+                mend="give each project its own: NORIA_WORKSPACE, or [workspace] root of noria.toml",
+            )
+        return
 
 
 def plan_steps(

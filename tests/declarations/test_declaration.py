@@ -48,7 +48,7 @@ def test_a_value_given_twice_is_refused():
 
 
 def test_declarations_are_frozen_hashable_and_equal_by_content():
-    one, two = Source("a", "x.csv", lag="90m"), Source("a", "x.csv", lag="90m")
+    one, two = Source("a", "x.csv", event_time="t", lag="90m"), Source("a", "x.csv", event_time="t", lag="90m")
     assert one == two
     assert hash(one) == hash(two)
     with pytest.raises(Exception, match="frozen"):
@@ -74,14 +74,26 @@ def test_stored_state_can_name_no_other_code():
             restore({"@type": name})
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Source("a", "b", lag="1h"), "lag says nothing without event_time"),
+        (lambda: Contract(rows=(200, 100)), "the fewest rows first"),
+        (lambda: Endpoint("late", hosts=["http://x"]), "is no host name"),
+    ],
+)
+def test_what_can_have_no_effect_is_refused(make, words):
+    assert words in str(refused(make))
+
+
 @given(st.integers(0, 10**15))
 def test_a_duration_reads_back_what_it_shows(micros):
-    assert Source("a", "b", lag=duration_text(micros)).lag == micros
+    assert Source("a", "b", event_time="t", lag=duration_text(micros)).lag == micros
 
 
 @pytest.mark.parametrize("text", ["", "9", "9x", "-1h", "1 hour", "h"])
 def test_what_is_no_duration_is_refused(text):
-    assert "a duration is a number and one of" in str(refused(lambda: Source("a", "b", lag=text)))
+    assert "a duration is a number and one of" in str(refused(lambda: Source("a", "b", event_time="t", lag=text)))
 
 
 def test_the_parts_of_a_split_are_in_order():

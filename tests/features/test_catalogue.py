@@ -99,12 +99,16 @@ LEAKS = {
         "'soon' is known before the event, so arr_delay would be seen before it happened",
     ),
     "a lookup finds the rows that are predicted": (
-        lambda: checked(source := flights(event_time=None), [
+        lambda: checked(source := flights(event_time=None, lag=0), [
             view_of(source, columns={"x": "arr_delay"})], known="landed"),
         "it looks up the rows that are to be predicted",
     ),
+    "the answer can be worked out from what a request carries": (
+        lambda: checked(flights(known_before=["scheduled", "carrier", "distance", "arr_delay"])),
+        "the answer is made from what a request carries",
+    ),
     "nothing says when the answer is known": (
-        lambda: checked(flights(event_time=None), [view_of(planes, columns={"x": "seats"})]),
+        lambda: checked(flights(event_time=None, lag=0), [view_of(planes, columns={"x": "seats"})]),
         "nothing says when the answer is known",
     ),
 }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, field_validator
 
 from noria.declarations.declaration import Declaration, Names
 
@@ -45,6 +45,13 @@ class Contract(Declaration):
     rules: tuple[SerializeAsAny[Rule], ...] = ()
     types: dict[str, Literal["bool", "int", "float", "string", "date", "timestamp"]] = Field(default_factory=dict)
     rows: tuple[int, int] | None = None
+
+    @field_validator("rows")
+    @classmethod
+    def _in_order(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and not 0 <= value[0] <= value[1]:
+            raise ValueError("the fewest rows first, then the most: (300_000, 400_000)")
+        return value
 
     def __hash__(self) -> int:
         return hash((self.key, self.rules, tuple(self.types.items()), self.rows))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+
+from pydantic import Field, field_validator
 
 from noria.declarations.declaration import Declaration, Micros, Names
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 class Endpoint(Declaration):
@@ -27,3 +31,11 @@ class Endpoint(Declaration):
     hosts: Names = ("localhost", "127.0.0.1", "[::1]")
     canary: float = Field(default=0.1, ge=0, le=1)
     canary_for: Micros = 86400 * 10**6
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"'{host}' is no host name: 'example.org' or '[::1]', without scheme, port or path")
+        return value

@@ -29,7 +29,12 @@ def find_project(place: str | Path | None = None) -> Path:
                 mend="give a folder with a project.py, or make one: noria init NAME",
             )
         return found
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise DeclarationError(
+            "the working folder is gone", mend="go to another one, or give the project's path"
+        ) from None
     for folder in (here, *here.parents):
         if found := _in_folder(folder):
             return found

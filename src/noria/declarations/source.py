@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from noria.declarations.contract import Contract
 from noria.declarations.declaration import Declaration, Expressions, Micros, Names
@@ -42,3 +42,9 @@ class Source(Declaration):
     known_before: Names = ()
     contract: Contract = Contract()
     null_values: Names = ()
+
+    @model_validator(mode="after")
+    def _no_field_in_vain(self) -> Source:
+        if self.lag and self.event_time is None:
+            raise ValueError("lag says nothing without event_time: a source without one is a static lookup")
+        return self

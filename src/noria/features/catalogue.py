@@ -184,7 +184,11 @@ def _check_times(project: Project, schema: Mapping[str, Kind]) -> None:
         )
     if parse(text, place=f"{spine.written_at}, Spine, known").kind(schema) != "timestamp":
         raise spine.refuse("when the answer is known is not a timestamp", field="known", value=text)
-    if leaked := sorted(parse(spine.label).columns & set(source.known_before)):
+    read = parse(spine.label).columns
+    roots = {root for column in read for root in _roots(source, column)}
+    # What is made of the answer and of what is known (delivered > promised) is no leak; what is made of known alone is.
+    leaked = sorted(read & set(source.known_before)) or (sorted(roots) if roots <= set(source.known_before) else [])
+    if leaked:
         raise spine.refuse(
             "the answer is made from what a request carries",
             field="label",
@@ -214,6 +218,13 @@ def _check_view(project: Project, view: FeatureView, schemas: Mapping[str, Mappi
             )
         refuse_key_kind(view, key, schemas[project.spine.source.name][key])
     source = view.source
+    if source.event_time is None and source.known_before and source != project.spine.source:
+        raise source.refuse(
+            "known_before says nothing here: the source has no event time, so all of it is known before",
+            field="known_before",
+            value=", ".join(source.known_before),
+            mend="leave it out, or give the source an event_time",
+        )
     if source.event_time is None:
         if source == project.spine.source and view.columns:
             raise view.refuse(

@@ -6,14 +6,16 @@ the workspace's own URL: nothing is sent anywhere else.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from noria.core import redacted
+from noria.core import path_of, redacted, scheme_of
 from noria.declarations import Project
 
 _LONGEST_PARAM = 500
@@ -48,6 +50,7 @@ def register(
     dict
         ``version``, ``registry`` (without secrets), ``run``, ``model_version``.
     """
+    _make_whole(url)
     client = _client(url)
     name, version = project.endpoint.name, str(packaged["version"])
     experiment = _experiment(client, project, folder)
@@ -56,6 +59,32 @@ def register(
         run = _new_run(client, experiment, version, _tags(project, trained, packaged), trained, evaluated)
     number = _model_version(client, name, version) or _new_version(client, name, version, run, folder)
     return {"version": version, "registry": redacted(url), "run": run, "model_version": number}
+
+
+def _make_whole(url: str) -> None:
+    """Make a new SQLite registry aside and put it in its place whole.
+
+    MLflow makes its tables one by one, without a transaction around them: a kill or a full disk in the middle would
+    leave a file that it can neither use nor mend.
+    """
+    if scheme_of(url) != "sqlite":
+        return
+    place = path_of(url)
+    if place.exists():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for left in place.parent.glob(f".{place.name}.*"):  # killed tries; whoever registers holds the workspace
+        left.unlink()
+    aside = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        client = _client(f"sqlite:///{aside}")
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
+        with contextlib.closing(sqlite3.connect(aside)) as database:  # what a write-ahead log holds, into the file
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        os.replace(aside, place)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _client(url: str) -> Any:
