@@ -89,6 +89,8 @@ def _gates(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     findings = facts["findings"]
     passed = [finding["gate"] for finding in findings if finding["passed"]]
     verdict = "promoted" if facts["promoted"] else "waiting for a decision" if facts["waiting"] else "refused"
+    if not facts["promoted"] and "keeps the requests" in facts.get("because", ""):
+        verdict += ", but it keeps the requests that it has until another version passes"
     yield "gates", f"{verdict}, {len(passed)} of {len(findings)} passed: {', '.join(passed) or 'none'}"
     for finding in findings:
         if not finding["passed"]:

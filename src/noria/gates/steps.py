@@ -89,10 +89,20 @@ def _gates(ctx: StepContext, project: Project, promote: Literal["all", "canary"]
         "findings": [_body(gate, finding) for gate, finding in zip(gates, findings, strict=True)],
     }
     if not facts["promoted"]:
+        if _routed(ctx, project).get(version):
+            facts["because"] += "; it keeps the requests that it has until another version passes"
         return Outcome({}, facts, tuple(_events(project, facts, [])))
     facts["weights"], retired = _promote(ctx, project, version, promote)
     routes = ctx.reference(ctx.workspace.serving / project.endpoint.name / "routes.json")
     return Outcome({"routes": routes}, facts, tuple(_events(project, facts, retired)))
+
+
+def _routed(ctx: StepContext, project: Project) -> dict[str, float]:
+    """Which versions have which share of the requests now."""
+    from noria.serving import read_routes
+
+    folder = ctx.workspace.serving / project.endpoint.name
+    return dict(read_routes(folder).weights) if (folder / "routes.json").exists() else {}
 
 
 def _because(gates: list[Check], findings: list[Finding]) -> str:
@@ -121,10 +131,10 @@ def _promote(
     ctx: StepContext, project: Project, version: str, promote: Literal["all", "canary"]
 ) -> tuple[dict[str, float], list[str]]:
     """Route requests to a version; the new weights, and the versions that get none any more."""
-    from noria.serving import Routes, read_routes, write_routes
+    from noria.serving import Routes, write_routes
 
     folder = ctx.workspace.serving / project.endpoint.name
-    before = dict(read_routes(folder).weights) if (folder / "routes.json").exists() else {}
+    before = _routed(ctx, project)
     others = {other: share for other, share in before.items() if other != version and share > 0}
     share = project.endpoint.canary if promote == "canary" and others else 1.0
     weights = {other: (1 - share) * part / sum(others.values()) for other, part in others.items()} if share < 1 else {}

@@ -17,6 +17,7 @@ KINDS: Mapping[str, str] = {
     "contract.checked": "the verdicts of a contract",
     "quarantine.replayed": "quarantined rows went through the contract again",
     "sealed.opened": "the sealed test set was read for a version; never twice for one",
+    "sealed.repeated": "the same rows were read for the same version again, such as for other slices",
     "version.packaged": "a model version was packaged and signed",
     "version.registered": "a model version was registered",
     "gate.passed": "a gate, with its evidence",

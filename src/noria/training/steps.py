@@ -125,9 +125,9 @@ def _evaluate(ctx: StepContext, search: Search, as_of: datetime | None) -> Outco
     (made / "evaluation.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     folder = ctx.publish(made)
     subject = f"candidate:{model}"
-    event = {"kind": "sealed.opened", "subject": subject, "inputs": [trained.outputs["model"]], "body": sealed}
-    events = [] if opened else [event]
-    return Outcome({"evaluation": ctx.reference(folder / "evaluation.json")}, result, events)
+    kind = "sealed.repeated" if opened else "sealed.opened"
+    event = {"kind": kind, "subject": subject, "inputs": [trained.outputs["model"]], "body": sealed}
+    return Outcome({"evaluation": ctx.reference(folder / "evaluation.json")}, result, (event,))
 
 
 def check_search(search: Search, features: Sequence[Mapping[str, Any]]) -> None:
