@@ -40,17 +40,8 @@ FIRST_PAUSE = 1.0
 
 _TICK = 0.2
 _VERSIONS = (
-    "noria",
-    "polars",
-    "deltalake",
-    "numpy",
-    "scikit-learn",
-    "lightgbm",
-    "optuna",
-    "onnx",
-    "onnxruntime",
-    "mlflow",
-)
+    "noria", "polars", "deltalake", "numpy", "scikit-learn", "lightgbm", "optuna", "onnx", "onnxruntime", "mlflow",
+)  # fmt: skip
 
 State = Literal["started", "working", "retrying", "finished", "failed"]
 
