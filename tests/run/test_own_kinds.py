@@ -125,9 +125,9 @@ def test_what_is_no_rule_in_the_file_may_change_without_it(lived, tmp_path):
     assert "code changed" in due["rehearse"]
 
 
-@pytest.mark.parametrize("way", ["fork", "spawn"])
-def test_both_ways_of_starting_a_child_know_them(lived, tmp_path, monkeypatch, way):
-    monkeypatch.setattr(child, "_threads", lambda: 1 if way == "fork" else 2)
+def test_a_child_that_is_a_new_interpreter_knows_them(lived, tmp_path, monkeypatch):
+    """What is forked off ``noria run`` knows them too: `lived` is made by it."""
+    monkeypatch.setattr(child, "_threads", lambda: 2)
     folder = shutil.copytree(lived, tmp_path / "parcels", ignore=shutil.ignore_patterns(".noria"))
     project, workspace = load_project(folder), workspace_of(folder)
     with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
