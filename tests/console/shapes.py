@@ -40,8 +40,8 @@ class Shape:
                 f"source{n}",
                 text(f"data/{n}.csv"),
                 event_time=text("landed") if n == 0 else None,
-                lag="90m",
-                known_before=[text("carrier")],
+                lag="90m" if n == 0 else 0,
+                known_before=[text("carrier")] if n == 0 else (),
                 contract=Contract(),
             )
             for n in range(self.sources)

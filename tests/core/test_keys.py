@@ -104,7 +104,9 @@ def own_code(tmp_path, monkeypatch):
         return code_key(plain, {"rules": module.rules})
 
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    return key
+    yield key
+    for name in ("own", "limits"):
+        sys.modules.pop(name, None)
 
 
 def test_own_code_counts_with_all_that_it_needs_and_nothing_else(own_code):
