@@ -98,7 +98,7 @@ def own_code(tmp_path, monkeypatch):
         (tmp_path / "limits.py").write_text(f"def most():\n    return {most}\n")
         (tmp_path / "own.py").write_text(OWN.replace(old, new))
         for name in ("own", "limits"):
-            monkeypatch.delitem(sys.modules, name, raising=False)
+            sys.modules.pop(name, None)
         importlib.invalidate_caches()
         module = importlib.import_module("own")
         return code_key(plain, {"rules": module.rules})
