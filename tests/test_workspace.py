@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import stat
 import subprocess
@@ -7,6 +8,8 @@ import time
 import pytest
 
 from noria.core import BusyError, DeclarationError
+from noria.declarations import load_project
+from noria.ledger import open_ledger
 from noria.workspace import workspace_of, write_atomically
 
 HOLD = """
@@ -119,3 +122,32 @@ def test_a_small_file_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(OSError, match="directory"):
         write_atomically(tmp_path / "full" / "x", b"three")
     assert {file.name for file in tmp_path.rglob("*") if file.is_file()} == {"x", "there"}
+
+
+@pytest.mark.parametrize("named", ["s3://bucket/x", "what?"])
+def test_a_root_that_cannot_hold_a_workspace_is_refused(made_project, tmp_path, monkeypatch, named):
+    monkeypatch.setenv("NORIA_WORKSPACE", named if "://" in named else str(tmp_path / named))
+    with pytest.raises(DeclarationError) as caught:
+        workspace_of(made_project)
+    assert caught.value.place == "NORIA_WORKSPACE"
+
+
+def test_a_registry_that_no_client_knows_is_refused_without_its_password(project_file):
+    (project_file.parent / "noria.toml").write_text('[workspace]\nregistry = "ftp://ann:hunter2@b/x"\n')
+    with pytest.raises(DeclarationError, match="no registry can be there") as caught:
+        workspace_of(project_file)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_another_place_for_the_online_store_is_filled_anew(project_file):
+    """The step that fills it is keyed by the place, but not by where the workspace lies."""
+    from noria.plan import compile_plan
+
+    def key(text=""):
+        (project_file.parent / "noria.toml").write_text(text)
+        workspace, project = workspace_of(project_file), load_project(project_file).replace(monitors=(), rehearsal=None)
+        with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
+            return {one.step.name: one.key for one in compile_plan(project, workspace, ledger).steps}["materialise"]
+
+    assert key() == key('[workspace]\nroot = "elsewhere"\n')
+    assert key() != key('[workspace]\nonline = "lmdb:////tmp/noria-other"\n')

@@ -10,14 +10,15 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from noria import child
-from noria.core import DeclarationError, canonical, code_key, content_key, plain, without_secrets
+from noria.core import DeclarationError, canonical, code_key, content_key, plain, redacted, without_secrets
 from noria.cost import expected
 from noria.declarations import Project
+from noria.lake import open_lake
 from noria.ledger import Event, Ledger
 from noria.steps import Outcome, Step
 from noria.workspace import Workspace, write_atomically
@@ -118,13 +119,14 @@ def compile_plan(
     DataError
         A source cannot be read.
     """
-    _refuse_another(project, workspace, ledger)
+    refuse_another(project, workspace, ledger)
+    open_lake(workspace.lake)  # refuses what no lake can be
     plan = plan_steps(project, [*_declared(project, workspace, ledger, evidence), *extra_steps], workspace, ledger)
     _check_once(plan, workspace)
     return plan
 
 
-def _refuse_another(project: Project, workspace: Workspace, ledger: Ledger) -> None:
+def refuse_another(project: Project, workspace: Workspace, ledger: Ledger) -> None:
     """Two projects in one workspace would write over each other's routes, online store and report."""
     for event in ledger.events(kind="run.started", newest_first=True):
         if event.subject != f"project:{project.name}":
@@ -176,13 +178,20 @@ def in_order(steps: Iterable[Step], done: Collection[str] = ()) -> list[Step]:
 def _declared(project: Project, workspace: Workspace, ledger: Ledger, evidence: Sequence[str]) -> tuple[Step, ...]:
     from noria import features, gates, ingest, models, training
 
-    return (
+    steps = (
         *ingest.steps(project, workspace.project_file.parent, workspace.digests),
         *features.steps(project),
         *training.steps(project),
         *models.steps(project),
         *gates.steps(project, ledger, evidence=evidence),
     )
+    # What these fill lies where the workspace says: elsewhere it has to be filled anew.
+    filled = {"materialise": workspace.online, "register": workspace.registry}
+    return tuple(_in_place(step, filled[step.name], workspace) if step.name in filled else step for step in steps)
+
+
+def _in_place(step: Step, url: str, workspace: Workspace) -> Step:
+    return replace(step, fingerprint=content_key(url.replace(str(workspace.root), "")), reads=redacted(url))
 
 
 def _planned(
@@ -229,9 +238,9 @@ def _gone(outcome: Outcome, workspace: Workspace) -> str:
         kind, _, rest = reference.partition(":")
         if kind == "file" and not (workspace.root / rest).exists():
             return rest
-        if kind == "table" and workspace.lake.startswith("file://"):  # elsewhere, asking would cost more than it tells
-            table = rest.partition("@")[0]
-            if not Path(workspace.lake.removeprefix("file://"), table).exists():
+        if kind == "table":
+            table, _, version = rest.rpartition("@")
+            if not open_lake(workspace.lake).has(table, int(version)):
                 return f"table {table}"
     return ""
 

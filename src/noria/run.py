@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import random
+import re
 import secrets
 import shutil
 import subprocess
@@ -38,6 +39,7 @@ TRIES = 3
 FIRST_PAUSE = 1.0
 """Seconds before the second try, on average; each further pause is twice as long."""
 
+_KEY = re.compile(r"[0-9a-f]{32}")
 _TICK = 0.2
 _VERSIONS = (
     "noria", "polars", "deltalake", "numpy", "scikit-learn", "lightgbm", "optuna", "onnx", "onnxruntime", "mlflow",
@@ -368,6 +370,8 @@ def _fault(pending: Any) -> str:
         return "it holds no outcome"
     if not isinstance(body, dict) or not isinstance(body.get("key"), str) or not isinstance(body.get("parts"), dict):
         return "it holds no key"
+    if not _KEY.fullmatch(body["key"]) or not 0 <= pending["after"] < 2**63:
+        return "its key or place in the ledger cannot be"
     if not _are_texts(pending["inputs"]) or not _are_named_texts(outcome.get("outputs")):
         return "a reference is no text"
     return _fault_of_events(pending["events"])

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from noria.core import BusyError, DeclarationError, redacted, scheme_of
+from noria.core import BusyError, DeclarationError, path_of, redacted, scheme_of
 from noria.declarations import find_project, read_settings
 
+_REGISTRIES = ("sqlite", "http", "https", "postgresql", "mysql")
+"""Schemes of what an MLflow client can write to."""
 _PARTS = ("ledger", "lake", "online", "registry")
 
 
@@ -169,15 +171,8 @@ def workspace_of(place: str | Path | None = None) -> Workspace:
     for part, url in settings.items():
         if not isinstance(url, str) or not url:
             raise DeclarationError(f"noria.toml, [workspace]: {part} is a text", place=place, value=url)
-    if scheme_of(str(settings.get("root", ""))) != "file":
-        raise DeclarationError(
-            "the root of a workspace is a folder of this machine",
-            place=place,
-            value=redacted(str(settings["root"])),
-            mend="root = '.noria'; the parts can be URLs",
-        )
-    root = Path(os.environ.get("NORIA_WORKSPACE") or settings.get("root", ".noria"))
-    root = root if root.is_absolute() else project_file.parent / root
+    named = os.environ.get("NORIA_WORKSPACE")
+    root = _root(named or settings.get("root", ".noria"), project_file.parent, "NORIA_WORKSPACE" if named else place)
     urls = {
         "ledger": f"sqlite:///{root}/ledger.db",
         "lake": f"file://{root}/lake",
@@ -185,4 +180,21 @@ def workspace_of(place: str | Path | None = None) -> Workspace:
         "registry": f"sqlite:///{root}/mlflow.db",
     }
     urls |= {part: url for part, url in settings.items() if part != "root"}
+    if scheme_of(urls["registry"]) not in _REGISTRIES:
+        mend = "one of " + ", ".join(f"{scheme}://" for scheme in _REGISTRIES)
+        raise DeclarationError("no registry can be there", place=place, value=redacted(urls["registry"]), mend=mend)
     return Workspace(root=root, project_file=project_file, **urls)
+
+
+def _root(named: str, base: Path, place: str) -> Path:
+    """The folder of a workspace: a path, or a ``file://`` URL."""
+    if named.startswith("file://"):
+        named = str(path_of(named))
+    if scheme_of(named) != "file":
+        mend = "a folder of this machine, such as .noria; the parts can be URLs"
+        raise DeclarationError("the root of a workspace is a folder", place=place, value=redacted(named), mend=mend)
+    root = base / named
+    if "?" in str(root):
+        mend = "rename the folder, or name another in NORIA_WORKSPACE"
+        raise DeclarationError("no registry can lie in a folder with '?'", place=place, value=str(root), mend=mend)
+    return root

@@ -134,6 +134,7 @@ def replay_plan(declared: Project, workspace: Workspace, ledger: Ledger, name: s
 def _opened(place: str | None, *, lock: str = "", wait: float = 0.0) -> Iterator[tuple[Project, Workspace, Ledger]]:
     from noria.declarations import load_project
     from noria.ledger import open_ledger
+    from noria.plan import refuse_another
     from noria.workspace import workspace_of
 
     workspace = workspace_of(place)
@@ -142,6 +143,7 @@ def _opened(place: str | None, *, lock: str = "", wait: float = 0.0) -> Iterator
         workspace.lock(lock, wait=wait) if lock else contextlib.nullcontext(),
         contextlib.closing(open_ledger(workspace.ledger)) as ledger,
     ):
+        refuse_another(declared, workspace, ledger)
         yield declared, workspace, ledger
 
 

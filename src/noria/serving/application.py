@@ -216,7 +216,8 @@ class Application:
             if loaded.features is not None:
                 return loaded.package.matrices(loaded.features.columns(rows, at))
         except DataError as error:
-            raise Refusal(400, f"{error.message}{f': {error.place}' if error.place else ''}") from None
+            where = f": {error.place}" if error.place else ""
+            raise Refusal(400, f"{error.message}{where}{f'; {error.mend}' if error.mend else ''}") from None
         except Exception:
             _logger.exception("features cannot be fetched")
         self.metrics.failures["features"] += 1
