@@ -6,12 +6,12 @@ import contextlib
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from noria.core import DeclarationError, IntegrityError
+from noria.workspace import write_atomically
 
 
 class ApiKeys:
@@ -74,12 +74,7 @@ class ApiKeys:
             yield
 
     def _store(self, hashes: dict[str, str]) -> None:
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(hashes, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, self._path)
+        write_atomically(self._path, json.dumps(hashes).encode(), mode=0o600)
         self._hashes = hashes
 
 
