@@ -359,3 +359,13 @@ def test_very_many_keys_over_a_very_long_time_are_told_apart():
     asked = [(time, "a", part) for part in range(5000) for time in (-century + 1, century + 1)]
     counts = [row["v_count_1h"] for row in training_set(project, rows, asked)]
     assert counts == [1, 1] + [0] * (len(asked) - 2)
+
+
+def test_a_column_named_key_is_counted_as_it_is(tmp_path):
+    """By another key than its own: the join once took the entity's key for the column."""
+    project = world([nr.count("key", windows=["5m"], name="n0")], 0, ("part",))
+    moment = 1_385_856_000_000_000
+    rows = [{"key": key, "part": 1, "whole": 0, "real": 0.0, "truth": None, "time": moment} for key in ("a", None, "b")]
+    question = (moment + 1, "a", 1)
+    [found] = training_set(project, rows, [question])
+    assert found["v_n0_5m"] == oracle(project, rows, question)["v_n0_5m"] == 2

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from noria.features.aggregates.algebra import Floats, Ints
 
 
+_KEY, _CODE = "\0key", "\0code"
+
+
 @dataclass(frozen=True, slots=True)
 class Events:
     """States of single events or of tiles, sorted by key and time.
@@ -50,13 +53,14 @@ def events_of(plan: ViewPlan, rows: pl.DataFrame, codes: pl.DataFrame) -> Events
     """
     time = plan.view.source.event_time
     assert time is not None
-    frame = rows.with_columns(key=key_text(rows, plan.view.keys)).join(
-        codes, on="key", how="inner", maintain_order="left"
+    # Names that no source's column has: a user's own "key" or "code" must stay what it is.
+    frame = rows.with_columns(key_text(rows, plan.view.keys).alias(_KEY)).join(
+        codes.rename({"key": _KEY, "code": _CODE}), on=_KEY, how="inner", maintain_order="left"
     )
     frame = (
         frame.filter(pl.col(time).is_not_null())
         .select(
-            "code",
+            pl.col(_CODE).alias("code"),
             pl.col(time).dt.epoch("us").alias("time"),
             *(_value(track, plan.schema).alias(f"v{index}") for index, track in enumerate(plan.tracks)),
         )
