@@ -192,7 +192,7 @@ def test_the_verdict_on_retraining_goes_by_the_interval(shape, report):
 def test_no_path_or_secret_of_the_workspace_is_shown(shape, report, monkeypatch):
     one = shape(text=lambda text: text)
     project = one.project()
-    secret = project.spine.source.replace(url="postgresql://ann:secret@db/shop?key=veiled")
+    secret = project.spine.source.replace(origin="postgresql://ann:secret@db/shop?key=veiled")
     monkeypatch.setattr(
         one, "project", lambda: project.replace(spine=project.spine.replace(source=secret)), raising=False
     )

@@ -4,13 +4,17 @@ from noria.declarations.budget import Budget
 from noria.declarations.contract import Contract, OnFail, Rule
 from noria.declarations.declaration import Declaration, Expressions, Micros, Names, duration_text
 from noria.declarations.endpoint import Endpoint
+from noria.declarations.evolution import Evolution
 from noria.declarations.feature_view import Aggregate, FeatureView
 from noria.declarations.gate import Gate
+from noria.declarations.incremental import Incremental
 from noria.declarations.load import find_project, load_project, projects_in, read_settings
 from noria.declarations.monitor import Monitor
+from noria.declarations.origin import Origin, SignIn
 from noria.declarations.project import Project
 from noria.declarations.rehearsal import Rehearsal
 from noria.declarations.search import Candidate, Search, TimeSplit
+from noria.declarations.secret import Secret, secret
 from noria.declarations.source import Source
 from noria.declarations.spine import Spine
 from noria.declarations.stored import dump, restore
@@ -23,18 +27,23 @@ __all__ = [
     "Contract",
     "Declaration",
     "Endpoint",
+    "Evolution",
     "Expressions",
     "FeatureView",
     "Gate",
+    "Incremental",
     "Member",
     "Micros",
     "Monitor",
     "Names",
     "OnFail",
+    "Origin",
     "Project",
     "Rehearsal",
     "Rule",
     "Search",
+    "Secret",
+    "SignIn",
     "Source",
     "Spine",
     "Team",
@@ -46,4 +55,5 @@ __all__ = [
     "projects_in",
     "read_settings",
     "restore",
+    "secret",
 ]

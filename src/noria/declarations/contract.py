@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SerializeAsAny, field_validator
 
-from noria.declarations.declaration import Declaration, Names
+from noria.declarations.declaration import Declaration, Micros, Names
 
 OnFail = Literal["fail", "quarantine", "fix", "warn"]
 
@@ -39,12 +39,16 @@ class Contract(Declaration):
         read as.
     rows : (int, int), optional
         Fewest and most rows of the whole table; outside, the run fails.
+    max_age : duration, optional
+        How old the last good load may be for a run to go on with it while the source is down; without it, a source
+        that is down ends the run.
     """
 
     key: Names = ()
     rules: tuple[SerializeAsAny[Rule], ...] = ()
     types: dict[str, Literal["bool", "int", "float", "string", "date", "timestamp"]] = Field(default_factory=dict)
     rows: tuple[int, int] | None = None
+    max_age: Micros | None = None
 
     @field_validator("rows")
     @classmethod
@@ -54,4 +58,4 @@ class Contract(Declaration):
         return value
 
     def __hash__(self) -> int:
-        return hash((self.key, self.rules, tuple(self.types.items()), self.rows))
+        return hash((self.key, self.rules, tuple(self.types.items()), self.rows, self.max_age))

@@ -103,7 +103,9 @@ def _package(ctx: StepContext, project: Project) -> Outcome:
 
 def _served(declared: _Noun) -> _Noun:
     """What a server needs of a declaration: not where rows come from, which may hold a password, nor their contract."""
-    return declared.replace(source=declared.source.replace(url="stored", contract=Contract()))
+    return declared.replace(
+        source=declared.source.replace(origin="stored", contract=Contract(), map=(), incremental=None)
+    )
 
 
 def _intervals(scores: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from noria.security.api_keys import ApiKeys
 from noria.security.hosts import host_allowed
 from noria.security.identity import current_actor
+from noria.security.secrets import reveal
 from noria.security.signing import SigningKey, copy_signing_key, public_key, verify
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "current_actor",
     "host_allowed",
     "public_key",
+    "reveal",
     "verify",
 ]

@@ -1,46 +1,34 @@
-"""Sources: where rows come from. A kind of source is one module and one line in `BACKENDS`."""
+"""Sources: where rows come from. A kind of source is one module and one line in `CONNECTORS`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from noria.core import backend_of
 from noria.declarations import Source
+from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 
 if TYPE_CHECKING:
     import polars as pl
 
-BACKENDS = {"file": "noria.sources.files:FileSource", "package": "noria.sources.files:PackageSource"}
+CONNECTORS = {
+    "file": "noria.sources.files:Files",
+    "package": "noria.sources.files:PackageFile",
+}
+"""Of each scheme the kind that reads it, where a source gives no more than a URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What a source reads now: a digest of its content, and how much in words."""
-
-    digest: str
-    reads: str
-
-
-class Backend(Protocol):
-    """Reads one kind of source. Made without arguments, asked from one thread, it holds nothing between calls."""
-
-    def fingerprint(self, source: Source, base: Path, cache: Path | None) -> Fingerprint:
-        """What there is to read now, cheaply: called on every plan, before and without `read`.
-
-        `cache` is a folder, which may not be there yet, for what would be dear to find out again. Only files named
-        ``<source>.*`` in it are this source's; they may vanish at any time. None: nothing is remembered.
-        """
-
-    def read(self, source: Source, base: Path) -> pl.DataFrame:
-        """All raw rows, with ``_row`` (Int64) numbering them from 1 in the source's own order."""
-
-
-def backend(source: Source) -> Backend:
-    """The backend of a source's URL."""
-    found: Backend = backend_of(source.url, BACKENDS, group="noria.sources")()
-    return found
+def connector(source: Source) -> Connector:
+    """What reads a source: its origin, or the kind that its URL's scheme picks."""
+    if isinstance(source.origin, Connector):
+        return source.origin
+    if not isinstance(source.origin, str):
+        raise source.refuse(
+            "nothing can be read there", field="origin", value=source.origin, mend="a noria.sources.Connector"
+        )
+    kind: type[Connector] = backend_of(source.origin, CONNECTORS, group="noria.sources")
+    return kind(source.origin)
 
 
 def fingerprint(source: Source, base: Path, cache: Path | None = None) -> Fingerprint:
@@ -56,11 +44,11 @@ def fingerprint(source: Source, base: Path, cache: Path | None = None) -> Finger
         A folder for what is remembered from one time to the next, so that asking again about what has not changed is
         cheap. Without one everything is looked at.
     """
-    return backend(source).fingerprint(source, base, cache)
+    return connector(source).fingerprint(Ask(source, base, cache))
 
 
 def read(source: Source, base: Path) -> pl.DataFrame:
-    """The raw rows of a source with ``_row``, their number in it.
+    """All raw rows of a source with ``_row``, their number in it from 1.
 
     Parameters
     ----------
@@ -69,7 +57,9 @@ def read(source: Source, base: Path) -> pl.DataFrame:
     base : Path
         The project's folder: relative paths start there.
     """
-    return backend(source).read(source, base)
+    from noria.sources.whole import whole
+
+    return whole(source, connector(source).batches(Ask(source, base)))
 
 
 def odd_value(values: pl.Series) -> tuple[int, str] | None:
@@ -86,4 +76,15 @@ def odd_value(values: pl.Series) -> tuple[int, str] | None:
     return odd_value(values)
 
 
-__all__ = ["BACKENDS", "Backend", "Fingerprint", "fingerprint", "odd_value", "read"]
+__all__ = [
+    "CONNECTORS",
+    "Ask",
+    "Batch",
+    "Connector",
+    "Fingerprint",
+    "State",
+    "connector",
+    "fingerprint",
+    "odd_value",
+    "read",
+]

@@ -1,0 +1,67 @@
+"""All batches of a source as one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from noria.core import DataError
+from noria.declarations import Source
+from noria.sources.connector import Batch
+from noria.sources.kinds import in_utc, with_kinds
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def whole(source: Source, batches: Iterable[Batch]) -> pl.DataFrame:
+    """The rows of all batches, texts without types as what they all are, with ``_row`` numbering them from 1.
+
+    Raises
+    ------
+    DataError
+        There is no row, or batches have different columns.
+    """
+    import polars as pl
+
+    parts = [(batch, in_utc(batch.frame)) for batch in batches]
+    if not parts:
+        raise DataError(f"source '{source.name}': there is no row", mend="one row at least")
+    first = parts[0][0].place
+    for batch, frame in parts:
+        _alike(source, parts[0][1], frame, batch.place)
+    rows = pl.concat([frame for _, frame in parts], how="vertical_relaxed")
+    if "_row" in rows.columns or "_reasons" in rows.columns:
+        raise DataError(
+            f"source '{source.name}' has a column '_row' or '_reasons'",
+            place=first,
+            mend="rename it: Noria numbers rows, and keeps the reasons of wrong ones, under these names",
+        )
+    if rows.is_empty():
+        raise DataError(f"source '{source.name}': there are columns but no row", place=first, mend="one row at least")
+    if parts[0][0].untyped:
+        rows = with_kinds(rows, keep=source.contract.types)
+    return rows.with_row_index("_row", 1).with_columns(pl.col("_row").cast(pl.Int64))
+
+
+def _alike(source: Source, first: pl.DataFrame, frame: pl.DataFrame, place: str) -> None:
+    import polars as pl
+
+    if frame.columns != first.columns:
+        lost = [name for name in first.columns if name not in frame.columns]
+        more = [name for name in frame.columns if name not in first.columns]
+        raise DataError(
+            f"source '{source.name}': files have different columns",
+            place=place,
+            value=f"without {', '.join(lost)}" if lost else f"also {', '.join(more)}" if more else "in another order",
+            mend="all files of a source have the columns of the first: " + ", ".join(first.columns),
+        )
+    for name in frame.columns:
+        a, b = first.schema[name], frame.schema[name]
+        if a != b and not (a.is_numeric() and b.is_numeric()) and pl.Null not in (a, b):
+            raise DataError(
+                f"source '{source.name}': a column has different types in different files",
+                place=place,
+                value=f"{name} is {b}, {a} in the first file",
+                mend="write it alike in all files",
+            )
