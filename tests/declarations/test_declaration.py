@@ -25,7 +25,7 @@ def test_an_error_names_file_line_field_value_and_mend():
 
 
 def test_a_missing_field_is_named():
-    assert str(refused(lambda: Source("flights"))).startswith("Source needs 'url'")
+    assert str(refused(lambda: Source("flights"))).startswith("Source needs 'origin'")
 
 
 def test_a_wrong_value_is_shown():

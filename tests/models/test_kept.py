@@ -20,21 +20,21 @@ from noria.models import steps
 URL = "sftp://ann:hunter2@files.example/flights.csv"
 OWN_KINDS = """
 from noria.contracts.rules.between import Between
-from noria.sources import BACKENDS
-from noria.sources.files import FileSource
+from noria.sources import CONNECTORS
+from noria.sources.files import Files
 
 
 class Light(Between):
     pass
 
 
-class Shop(FileSource):
+class Shop(Files):
     def files(self, source, base):
-        assert source.url.startswith("shop://ann:hunter2@host/")
-        return [base / "data" / source.url.rpartition("/")[2]]
+        assert self.url.startswith("shop://ann:hunter2@host/")
+        return [base / "data" / self.url.rpartition("/")[2]]
 
 
-BACKENDS["shop"] = f"{__name__}:Shop"
+CONNECTORS["shop"] = f"{__name__}:Shop"
 """
 RUN = """
 import sys
@@ -75,7 +75,7 @@ def with_source(project: nr.Project, **fields: Any) -> nr.Project:
 def test_where_rows_come_from_and_what_they_must_be_is_no_part_of_a_version(made, do, workspace):
     project, _ = made("baseline")
     manifests = []
-    for fields in ({}, {"url": URL}, {"contract": nr.Contract(rules=[Light("delay", 0, 9)])}):
+    for fields in ({}, {"origin": URL}, {"contract": nr.Contract(rules=[Light("delay", 0, 9)])}):
         facts = do((steps(with_source(project, **fields))[0],))["package"].facts
         folder = workspace.packages / facts["digest"]
         manifests.append(json.loads((folder / "manifest.json").read_bytes()))

@@ -35,23 +35,23 @@ COUNTER = '''
 import hashlib
 from pathlib import Path
 
-from noria.sources import Fingerprint
+from noria.sources import Batch, Connector, Fingerprint
 
 
-class Counter:
+class Counter(Connector):
     """Counts to the number in a file: ``counter:///path``."""
 
-    def _number(self, source):
-        return int(Path(source.url.removeprefix("counter://")).read_text())
+    def _number(self):
+        return int(Path(self.url.removeprefix("counter://")).read_text())
 
-    def fingerprint(self, source, base, cache):
-        number = self._number(source)
+    def fingerprint(self, ask):
+        number = self._number()
         return Fingerprint(hashlib.blake2b(b"%d" % number).hexdigest(), f"{number} numbers")
 
-    def read(self, source, base):
+    def batches(self, ask, since=None):
         import polars as pl
 
-        return pl.DataFrame({"number": range(self._number(source))}).with_row_index("_row", 1).cast({"_row": pl.Int64})
+        yield Batch(pl.DataFrame({"number": range(self._number())}), self.url)
 '''
 
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from noria.core import DataError, DeclarationError
 from noria.declarations import Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
-from noria.sources.content import content_of, format_of, size_text, unreadable
+from noria.sources.content import TEXTS, content_of, format_of, size_text, unreadable
 from noria.sources.digests import FileDigests
 from noria.sources.formats import SEPARATORS, rows_of
 
@@ -57,7 +57,7 @@ class Files(Connector):
         """The rows of each file, in order."""
         for file in self.files(ask.source, ask.base):
             kind, frame = _rows(ask.source, file)
-            yield Batch(frame, str(file), untyped=kind in SEPARATORS)
+            yield Batch(frame, str(file), untyped=kind in TEXTS)
 
     def files(self, source: Source, base: Path) -> list[Path]:
         """The files that the URL means."""
