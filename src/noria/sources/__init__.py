@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from noria.core import backend_of
 from noria.declarations import Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
+from noria.sources.kinds import KindsFold, as_kinds, misfits
 
 if TYPE_CHECKING:
     import polars as pl
@@ -82,9 +83,12 @@ __all__ = [
     "Batch",
     "Connector",
     "Fingerprint",
+    "KindsFold",
     "State",
+    "as_kinds",
     "connector",
     "fingerprint",
+    "misfits",
     "odd_value",
     "read",
 ]

@@ -6,10 +6,10 @@ Casts are those of row expressions, so a source and a contract read a value alik
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from noria.expressions import parse, to_polars
+from noria.expressions import Kind, dtype_of, parse, to_polars
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +19,116 @@ _NUMBER = r"^-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _NOT_FINITE = r"^(?i:nan|[+-]?inf(?:inity)?)$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:$|[ T][0-9]{2}:[0-9]{2})"
+_SECONDS = r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}%s(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+
+
+class KindsFold:
+    """What each column of texts is, over batches: what was seen first or last makes no difference.
+
+    Columns that are no texts are passed over. It holds a few words a column, and no value.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> fold = KindsFold()
+    >>> fold.observe(pl.DataFrame({"n": ["1", None], "zip": ["00501", "10001"]}))
+    >>> fold.observe(pl.DataFrame({"n": ["2.5"], "zip": ["10002"], "note": pl.Series([None], dtype=pl.String)}))
+    >>> fold.kinds()
+    {'n': 'float', 'zip': 'string', 'note': 'null'}
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, set[Kind]] = {}
+        self._seen: set[str] = set()
+        self._numbers: set[str] = set()
+
+    def observe(self, frame: pl.DataFrame) -> None:
+        """See some rows."""
+        import polars as pl
+
+        for name, dtype in frame.schema.items():
+            if dtype == pl.String:
+                self._look(name, frame[name])
+            elif dtype == pl.Null:
+                self._open.setdefault(name, set(_READ))
+
+    def kinds(self) -> dict[str, Kind]:
+        """Of each column what all its values so far are; ``"null"`` where there is none."""
+        return {name: self._kind(name, open_) for name, open_ in self._open.items()}
+
+    def merge(self, other: KindsFold) -> KindsFold:
+        """What both have seen together."""
+        both = KindsFold()
+        for name in (*self._open, *other._open):
+            every = set(_READ)
+            both._open[name] = self._open.get(name, every) & other._open.get(name, every)
+        both._seen, both._numbers = self._seen | other._seen, self._numbers | other._numbers
+        return both
+
+    def _kind(self, name: str, open_: set[Kind]) -> Kind:
+        if name not in self._seen:
+            return "null"
+        # Words alone, such as a column of nan, are no numbers.
+        fits = (kind for kind in _READ if kind in open_ and (kind != "float" or name in self._numbers))
+        return next(fits, "string")
+
+    def _look(self, name: str, values: pl.Series) -> None:
+        open_ = self._open.setdefault(name, set(_READ))
+        if values.null_count() == len(values):
+            return
+        self._seen.add(name)
+        for kind in _READ:
+            if kind not in open_:
+                continue
+            if kind == "float" and "int" in open_:  # these are whole numbers, and so numbers
+                self._numbers.add(name)
+            elif not _all_are(values, kind):
+                open_.discard(kind)
+            elif kind == "float" and name not in self._numbers and not values.str.contains(_NOT_FINITE).all():
+                self._numbers.add(name)
+
+
+def as_kinds(frame: pl.DataFrame, kinds: Mapping[str, Kind]) -> pl.DataFrame:
+    """Columns of texts as what they are; a text that is not of its column's kind becomes null.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows as read.
+    kinds : mapping of str to Kind
+        The kind of each column that is cast; the others stay as they are.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> as_kinds(pl.DataFrame({"n": ["1", "2.5"], "zip": ["00501", "1"]}), {"n": "int", "zip": "string"}).rows()
+    [(1, '00501'), (None, '1')]
+    """
+    import polars as pl
+
+    return frame.with_columns(
+        _read(frame[name], kind)
+        for name, kind in kinds.items()
+        if kind != "string" and frame.schema.get(name) == pl.String
+    )
+
+
+def misfits(frame: pl.DataFrame, kinds: Mapping[str, Kind]) -> dict[str, pl.Series]:
+    """Of each column of texts in which some are not of its kind: which rows, as truths.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> misfits(pl.DataFrame({"n": ["1", "2.5"], "x": ["1", "2.5"]}), {"n": "int", "x": "float"})["n"].to_list()
+    [False, True]
+    """
+    cast = as_kinds(frame, kinds)
+    wrong = {
+        name: frame[name].is_not_null() & cast[name].is_null()
+        for name in kinds
+        if name in frame.columns and cast[name].null_count() > frame[name].null_count()
+    }
+    return wrong
 
 
 def with_kinds(frame: pl.DataFrame, keep: Collection[str]) -> pl.DataFrame:
@@ -31,79 +141,106 @@ def with_kinds(frame: pl.DataFrame, keep: Collection[str]) -> pl.DataFrame:
     keep : collection of str
         Columns that stay texts: a contract says their types.
     """
-    import polars as pl
-
-    return frame.with_columns(
-        _of_kind(frame[name]) for name, dtype in frame.schema.items() if dtype == pl.String and name not in keep
-    )
+    fold = KindsFold()
+    fold.observe(frame.drop(keep, strict=False))
+    return as_kinds(frame, fold.kinds())
 
 
-def _of_kind(values: pl.Series) -> pl.Series:
-    import polars as pl
-
-    present = values.drop_nulls()
-    if present.is_empty():
-        return values.cast(pl.Null)
-    for tried in (_as_int, _as_float, _as_bool, _as_date, _as_moment):
-        made = tried(values, present)
-        if made is not None:
-            return made
-    return values
-
-
-def _all(present: pl.Series, pattern: str) -> bool:
+def _all_are(values: pl.Series, kind: Kind) -> bool:
     # Most columns fail at their first value.
-    return bool(present.head(1).str.contains(pattern).all()) and bool(present.str.contains(pattern).all())
+    first = values.slice(values.is_not_null().arg_max() or 0, 1)
+    return all(bool(_read(some, kind).null_count() == some.null_count()) for some in (first, values))
 
 
-def _cast(values: pl.Series, kind: str) -> pl.Series | None:
-    """The values cast; None where one of them cannot be."""
-    made = values.to_frame("x").select(to_polars(parse(f"CAST(x AS {kind})"), {"x": "string"})).to_series()
-    return made.alias(values.name) if made.null_count() == values.null_count() else None
-
-
-def _as_int(values: pl.Series, present: pl.Series) -> pl.Series | None:
+def _read(values: pl.Series, kind: Kind) -> pl.Series:
+    """The values as of a kind, null where they are not."""
     import polars as pl
 
-    if not _all(present, _WHOLE):
-        return None
+    if kind == "null":
+        return pl.Series(values.name, [None], dtype=pl.Null).new_from_index(0, len(values))
+    return _READ[kind](values).alias(values.name)
+
+
+def _where(values: pl.Series, right: pl.Series) -> pl.Series:
+    """The values, null where they are not right."""
+    import polars as pl
+
+    return values if right.all() else values.to_frame("x").select(pl.when(right).then(pl.col("x")))["x"]
+
+
+def _cast(values: pl.Series, kind: str) -> pl.Series:
+    return values.to_frame("x").select(to_polars(parse(f"CAST(x AS {kind})"), {"x": "string"})).to_series()
+
+
+def _int(values: pl.Series) -> pl.Series:
+    import polars as pl
+
     made = values.cast(pl.Int64, strict=False)
-    return made if made.null_count() == values.null_count() else None  # else one does not fit 64 bits
+    if (made.cast(pl.String) == values).all():  # null is passed over
+        return made
+    return _where(made, values.str.contains(_WHOLE))
 
 
-def _as_float(values: pl.Series, present: pl.Series) -> pl.Series | None:
-    words = present.str.contains(_NOT_FINITE)
-    numbers = present.filter(~words)
-    if numbers.is_empty() or not _all(numbers, _NUMBER):
+def _float(values: pl.Series) -> pl.Series:
+    import polars as pl
+
+    made = values.cast(pl.Float64, strict=False)
+    number = values.str.contains(_NUMBER)
+    if not number.all():
+        number |= values.str.contains(_NOT_FINITE)
+        made = _cast(values, "double precision")
+    # 1e400 would become infinite, and a whole number of more than 64 bits would lose digits.
+    large = made.is_infinite() | (made.abs() >= 2.0**63)
+    if large.any():
+        words, wide = values.str.contains(_NOT_FINITE), values.str.contains(_WHOLE)
+        number &= ~large | words | (made.is_finite() & (~wide | values.cast(pl.Int64, strict=False).is_not_null()))
+    return _where(made, number)
+
+
+def _bool(values: pl.Series) -> pl.Series:
+    import polars as pl
+
+    word = pl.col("x").str.to_lowercase()
+    made = pl.when(word == "true").then(True).when(word == "false").then(False)
+    return values.to_frame("x").select(made.alias("x"))["x"]
+
+
+def _date(values: pl.Series) -> pl.Series:
+    return _cast(_where(values, values.str.contains(_DATE)), "date")
+
+
+def _timestamp(values: pl.Series) -> pl.Series:
+    made = _moments_of_one_form(values)
+    return _cast(_where(values, values.str.contains(_MOMENT)), "timestamp") if made is None else made
+
+
+def _moments_of_one_form(values: pl.Series) -> pl.Series | None:
+    """Moments that are all written as the first is; None where they are not. Much faster than the cast, and alike."""
+    first = values.drop_nulls().head(1).to_list()
+    if not first or len(first[0]) < 19 or first[0][10] not in " T":
         return None
-    whole = numbers.filter(numbers.str.contains(_WHOLE))
-    made = _cast(values, "double precision")
-    # A whole number of more than 64 bits would lose digits, and 1e400 would become infinite.
-    if made is None or (len(whole) and _as_int(whole, whole) is None) or made.is_infinite().sum() > words.sum():
+    between, rest = first[0][10], first[0][19:]
+    fraction, zone = rest.startswith("."), rest.endswith("Z")
+    form = "^" + _SECONDS % between + (r"\.[0-9]{1,6}" if fraction else "") + ("Z" if zone else "") + "$"
+    if not values.str.contains(form).all():
         return None
-    return made
+    written = f"%Y-%m-%d{between}%H:%M:%S" + ("%.f" if fraction else "") + ("Z" if zone else "")
+    return values.str.to_datetime(written, time_unit="us", time_zone="UTC", strict=False).cast(dtype_of("timestamp"))
 
 
-def _as_bool(values: pl.Series, present: pl.Series) -> pl.Series | None:
-    return _cast(values, "boolean") if _all(present, r"^(?i:true|false)$") else None
-
-
-def _as_date(values: pl.Series, present: pl.Series) -> pl.Series | None:
-    return _cast(values, "date") if _all(present, _DATE) else None
-
-
-def _as_moment(values: pl.Series, present: pl.Series) -> pl.Series | None:
-    return _cast(values, "timestamp") if _all(present, _MOMENT) else None
+_READ: dict[Kind, Callable[[pl.Series], pl.Series]] = {
+    "int": _int,
+    "float": _float,
+    "bool": _bool,
+    "date": _date,
+    "timestamp": _timestamp,
+}
+"""What a text may be, the narrowest first, and how it is read: null where it is not."""
 
 
 def odd_value(values: pl.Series) -> tuple[int, str] | None:
     """Where a column of texts is all numbers but for some: the position of the first other, and what stands there."""
-    import polars as pl
-
-    fits = values.cast(pl.Float64, strict=False).is_finite() & values.str.contains(_NUMBER)
-    fits &= ~values.str.contains(_WHOLE) | values.cast(pl.Int64, strict=False).is_not_null()
-    number = fits | values.str.contains(_NOT_FINITE)
-    others = (~number.fill_null(False) & values.is_not_null()).arg_true()
+    others = (_float(values).is_null() & values.is_not_null()).arg_true()
     if 0 < len(others) < (len(values) - values.null_count()) / 2:
         return others[0], values[others[0]]
     return None
