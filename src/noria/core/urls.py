@@ -9,12 +9,24 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from noria.core.errors import DeclarationError
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_USER = re.compile(r"://[^/?#\s\"]*@")
+_USER = re.compile(r"://(?:[^/?#\s\"]*@|[^/?#\s\"@:]*:(?!\d*(?:[/?#\s\"]|$))(?:(?!://)[^\s\"@])*@)")
+"""User and password, also one with a slash or another sign that should have been written as ``%2F``."""
+_NAMED = re.compile(
+    r"""(?ix)
+    ((?:\b|_|ssl)
+     (?:password|passwd|pwd|passphrase|secret|token|api_?key|access_?key|account_?key|signature|sig|credential)
+     (?:=|%3D))
+    (?:'(?:\\.|[^'\\])*'? | (?:\\.|[^\s&"'\\])*)
+    """
+)
+"""``password=…`` and its like, in a query, in libpq's form or in a form's body."""
+_HEADER = re.compile(
+    r"(?i)\b((?:proxy-)?authorization|x-api-key|x-vault-token)(\W{1,4}+(?:(?:basic|bearer|token) )?+)[^\s\"',*][^\s\"',]*"
+)
 
 
 def scheme_of(url: str) -> str:
@@ -84,7 +96,7 @@ def path_of(url: str) -> Path:
 
 
 def redacted(url: str) -> str:
-    """A URL that may be shown: without user, password and query.
+    """A URL that may be shown: without user, password, query and fragment; of other texts what `without_secrets` leaves.
 
     Examples
     --------
@@ -92,22 +104,30 @@ def redacted(url: str) -> str:
     'postgresql://***@db/shop?***'
     >>> redacted("sqlite:////data/ledger.db")
     'sqlite:////data/ledger.db'
+    >>> redacted("host=db user=ann password=secret")
+    'host=db user=ann password=***'
     """
     if not _SCHEME.match(url):
-        return url
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    netloc = f"***@{host}" if "@" in parts.netloc else host
-    # Not urlunsplit, which drops the slashes of a scheme that it does not know: sqlite:////path.
-    return f"{parts.scheme}://{netloc}{parts.path}" + ("?***" if parts.query else "")
+        return without_secrets(url)
+    # Not urlsplit and urlunsplit: those drop the slashes of a scheme that they do not know (sqlite:////path).
+    plain, query, _ = _USER.sub("://***@", url, count=1).partition("#")[0].partition("?")
+    return without_secrets(plain) + ("?***" if query else "")
 
 
 def without_secrets(text: str) -> str:
-    """A text of any kind, JSON too, without the users and passwords of the URLs in it.
+    """A text of any kind, JSON too, without what is secret by its form.
+
+    That is the user and password of each URL in it, and the value of each parameter, connection setting or header that
+    is named as a secret: ``password=…``, ``access_token=…``, ``api_key=…``, ``Authorization: …``.
 
     Examples
     --------
     >>> without_secrets('{"url": "postgresql://ann:secret@db/shop", "mail": "ann@example.org"}')
     '{"url": "postgresql://***@db/shop", "mail": "ann@example.org"}'
+    >>> without_secrets("GET https://shop.example/orders?page=2&api_key=secret&size=9")
+    'GET https://shop.example/orders?page=2&api_key=***&size=9'
+    >>> without_secrets("host=db password='se cret' dbname=shop")
+    'host=db password=*** dbname=shop'
     """
-    return _USER.sub("://***@", text)
+    text = _USER.sub("://***@", text)
+    return _HEADER.sub(r"\1\2***", _NAMED.sub(r"\1***", text))
