@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from noria.core import DataError, TransientError
-from noria.declarations import Endpoint, Project, Search, Source, Spine, TimeSplit
+from noria.declarations import Endpoint, Limits, Project, Search, Source, Spine, TimeSplit
 from noria.ledger import open_ledger
 from noria.plan import plan_steps
 from noria.run import RunResult, execute, recover
@@ -28,6 +28,7 @@ PROJECT = Project(
     endpoint=Endpoint("fake"),
     tags={"team": "tests"},
     search=Search("binary", split=SPLIT),
+    limits=Limits(pause="10ms"),
 )
 
 
@@ -172,12 +173,12 @@ def graph(number: int, seconds: float = 0.0) -> list[Step]:
     ]
 
 
-def live(folder: Path, steps: list[Step], done=None, **given) -> RunResult:
+def live(folder: Path, steps: list[Step], done=None, project=PROJECT, **given) -> RunResult:
     workspace = workspace_in(folder)
     with workspace.lock("fake", wait=2.0), contextlib.closing(open_ledger(workspace.ledger)) as ledger:
         for fault in recover(workspace, ledger):
             print(fault)
-        return execute(plan_steps(PROJECT, steps, workspace, ledger, done), workspace, ledger, **given)
+        return execute(plan_steps(project, steps, workspace, ledger, done), workspace, ledger, **given)
 
 
 if __name__ == "__main__":

@@ -12,19 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from noria import run
 from noria.core import BusyError, DataError, NoriaError, ResourceError, TransientError
 from noria.ledger import open_ledger
-from noria.run import execute
+from noria.run import execute, execution, told
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fake_life
 from fake_life import counted, graph, live, step, workspace_in
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch):
-    monkeypatch.setattr(run, "FIRST_PAUSE", 0.01)
 
 
 def events(folder, **asked):
@@ -248,7 +242,7 @@ def test_a_kill_between_the_commit_and_the_ledger_repeats_no_step(tmp_path, monk
         pass
 
     workspace = workspace_in(tmp_path)
-    told = run._tell
+    whole = told.tell
 
     def half(ledger, pending):
         event = pending["events"][0]
@@ -256,10 +250,10 @@ def test_a_kill_between_the_commit_and_the_ledger_repeats_no_step(tmp_path, monk
         ledger.append(event["kind"], event["subject"], run=pending["run"], body=body)
         raise Killed
 
-    monkeypatch.setattr(run, "_tell", half)
+    monkeypatch.setattr(execution, "tell", half)
     with pytest.raises(Killed):
         live(tmp_path, graph(1)[:1])
-    monkeypatch.setattr(run, "_tell", told)
+    monkeypatch.setattr(execution, "tell", whole)
     assert live(tmp_path, graph(1)[:1]).executed == ()
     assert counted(workspace, "began") == 1
     assert [(event.kind, event.body.get("n")) for event in events(tmp_path) if event.body.get("key")] == [
@@ -350,7 +344,7 @@ def test_an_outcome_that_cannot_be_told_is_said_once_and_its_step_runs_again(tmp
     def killed(ledger, pending):
         raise Killed
 
-    monkeypatch.setattr(run, "_tell", killed)
+    monkeypatch.setattr(execution, "tell", killed)
     with pytest.raises(Killed):
         live(tmp_path, graph(1)[:1])
     monkeypatch.undo()

@@ -8,11 +8,13 @@ from noria.declarations.evolution import Evolution
 from noria.declarations.feature_view import Aggregate, FeatureView
 from noria.declarations.gate import Gate
 from noria.declarations.incremental import Incremental
+from noria.declarations.limits import Limits
 from noria.declarations.load import find_project, load_project, projects_in, read_settings
 from noria.declarations.monitor import Monitor
 from noria.declarations.origin import Origin, SignIn
 from noria.declarations.project import Project
 from noria.declarations.rehearsal import Rehearsal
+from noria.declarations.schedule import Schedule
 from noria.declarations.search import Candidate, Search, TimeSplit
 from noria.declarations.secret import Secret, secret
 from noria.declarations.source import Source
@@ -32,6 +34,7 @@ __all__ = [
     "FeatureView",
     "Gate",
     "Incremental",
+    "Limits",
     "Member",
     "Micros",
     "Monitor",
@@ -41,6 +44,7 @@ __all__ = [
     "Project",
     "Rehearsal",
     "Rule",
+    "Schedule",
     "Search",
     "Secret",
     "SignIn",

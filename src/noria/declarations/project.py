@@ -10,8 +10,10 @@ from noria.declarations.declaration import Declaration
 from noria.declarations.endpoint import Endpoint
 from noria.declarations.feature_view import FeatureView
 from noria.declarations.gate import Gate
+from noria.declarations.limits import Limits
 from noria.declarations.monitor import Monitor
 from noria.declarations.rehearsal import Rehearsal
+from noria.declarations.schedule import Schedule
 from noria.declarations.search import Search
 from noria.declarations.source import Source
 from noria.declarations.spine import Spine
@@ -50,6 +52,10 @@ class Project(Declaration):
         The past period to live again before going live.
     team : Team or list of Member
         Who may decide.
+    schedule : Schedule, optional
+        When it is brought up to date.
+    limits : Limits
+        What a run and its steps may take.
     tags : dict
         What costs are charged to: ``{"team": "operations"}``.
     """
@@ -65,6 +71,8 @@ class Project(Declaration):
     monitors: tuple[SerializeAsAny[Monitor], ...] = ()
     rehearsal: Rehearsal | None = None
     team: Annotated[Team, BeforeValidator(_as_team)] = Team()
+    schedule: Schedule | None = None
+    limits: Limits = Limits()
     tags: dict[str, str] = Field(default_factory=dict)
 
     def __hash__(self) -> int:

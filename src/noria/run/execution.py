@@ -1,4 +1,4 @@
-"""Run: a plan is executed, step by step, each in a process of its own.
+"""Execution: the due steps of a plan, each in a process of its own, within its limits.
 
 The parent stays light: it starts children, listens, and alone writes to the ledger. What a step leaves is first written
 to one small file in the workspace (the commit point), then to the ledger, so that a kill at any moment repeats at most
@@ -12,13 +12,12 @@ import functools
 import json
 import os
 import random
-import re
 import secrets
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
@@ -26,20 +25,18 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from noria.child import Child, Ended, Say, start, worded
-from noria.core import Clock, IntegrityError, NoriaError, TransientError, WallClock, canonical, content_key
+from noria.core import Clock, NoriaError, TransientError, WallClock, canonical, content_key
 from noria.cost import Meters, PriceBook
-from noria.declarations import Project
+from noria.declarations import Limits, Project
 from noria.lake import open_lake
-from noria.ledger import KINDS, Ledger
+from noria.ledger import Ledger
 from noria.plan import Plan, Planned, keep_declarations
-from noria.steps import Outcome, StepContext
+from noria.run.anomalies import anomalies
+from noria.run.limits import limits_of, over
+from noria.run.told import are_named_texts, fault_of_events, newest, tell
+from noria.steps import Outcome, Step, StepContext
 from noria.workspace import Workspace, write_atomically
 
-TRIES = 3
-FIRST_PAUSE = 1.0
-"""Seconds before the second try, on average; each further pause is twice as long."""
-
-_KEY = re.compile(r"[0-9a-f]{32}")
 _TICK = 0.2
 _VERSIONS = (
     "noria", "polars", "deltalake", "numpy", "scikit-learn", "lightgbm", "optuna", "onnx", "onnxruntime", "mlflow",
@@ -99,6 +96,7 @@ def execute(
     clock: Clock | None = None,
     progress: Progress | None = None,
     command: str = "noria run",
+    jobs: int | None = None,
 ) -> RunResult:
     """Run the due steps of a plan. The caller holds the workspace's lock and has called `recover`.
 
@@ -116,6 +114,8 @@ def execute(
         Shows how it goes.
     command : str
         What the user asked for.
+    jobs : int, optional
+        Steps that run at once; by default what the project's limits say.
 
     Raises
     ------
@@ -127,11 +127,22 @@ def execute(
     if not plan.due:
         return RunResult("", (), outcomes)
     clock = clock or WallClock()
+    limits = limits_of(plan)
     run = f"{clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     began = time.perf_counter()
     keep_declarations(plan, workspace)
     ledger.append("run.started", f"project:{plan.project.name}", run=run, body=_started(plan, workspace, command))
-    execution = _Execution(plan, workspace, ledger, clock, progress or Silent(), run, outcomes)
+    execution = _Execution(
+        plan,
+        workspace,
+        ledger,
+        clock,
+        progress or Silent(),
+        run,
+        outcomes,
+        limits,
+        jobs or plan.project.limits.jobs or _cores(),
+    )
     try:
         execution.work()
     except BaseException as error:
@@ -160,10 +171,16 @@ class _Execution:
     progress: Progress
     run: str
     outcomes: dict[str, Outcome]
+    limits: Mapping[str, Limits]
+    jobs: int
     prices: PriceBook = field(default_factory=PriceBook.load)
     running: dict[str, Child] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
     not_before: dict[str, float] = field(default_factory=dict)
+    since: float = field(default_factory=time.monotonic)
+    ready: dict[str, float] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+    started: dict[str, float] = field(default_factory=dict)
     executed: list[str] = field(default_factory=list)
     money: float = 0.0
     broken: str = ""
@@ -181,7 +198,7 @@ class _Execution:
                 for name, ended in self._listen():
                     if ended.error is None:
                         self._finish(by_name[name], ended)
-                    elif isinstance(ended.error, TransientError) and self.tries[name] < TRIES and failure is None:
+                    elif isinstance(ended.error, TransientError) and self._may_try_again(name) and failure is None:
                         waiting[name] = by_name[name]
                         self._pause(name, ended.error)
                     else:
@@ -194,14 +211,12 @@ class _Execution:
             raise failure
 
     def _ready(self, waiting: Mapping[str, Planned]) -> list[str]:
-        free = _cores() - len(self.running)
-        now = time.monotonic()
-        ready = (
-            name
-            for name, planned in waiting.items()
-            if all(other in self.outcomes for other in planned.step.inputs) and self.not_before.get(name, 0.0) <= now
-        )
-        return [name for name, _ in zip(ready, range(free), strict=False)]
+        """The steps that can start now: their inputs are there, their pause is over, and there is room."""
+        free, now = self.jobs - len(self.running), time.monotonic()
+        there = [name for name, each in waiting.items() if all(other in self.outcomes for other in each.step.inputs)]
+        for name in there:
+            self.ready.setdefault(name, now)
+        return [name for name in there if self.not_before.get(name, 0.0) <= now][: max(free, 0)]
 
     def _start(self, planned: Planned) -> None:
         step = planned.step
@@ -214,6 +229,8 @@ class _Execution:
             log=self.workspace.root / "logs" / f"{file}.log",
             crash=self.workspace.root / "crashes" / f"{self.run}-{file}.txt",
         )
+        self.started[step.name] = time.monotonic()
+        self.began.setdefault(step.name, self.started[step.name])
         self.tries[step.name] = self.tries.get(step.name, 0) + 1
         self.progress.step(step.name, "started", planned.reason)
 
@@ -229,36 +246,43 @@ class _Execution:
                 yield name, message
             else:
                 self.progress.step(name, "working", message)
+        for name in list(self.running):
+            if error := over(self.running[name], time.monotonic() - self.started[name], self.limits[name], name):
+                child = self.running.pop(name)
+                child.stop()
+                yield name, Ended(error=error, meters=Meters(wall_seconds=time.monotonic() - self.started[name]))
         self.progress.tick()
 
     def _finish(self, planned: Planned, ended: Ended) -> None:
         name = planned.step.name
-        outcome, meters = ended.value, ended.meters
+        outcome, meters, now = ended.value, ended.meters, time.monotonic()
         assert isinstance(outcome, Outcome)
         assert meters is not None
         meters = replace(meters, stored_bytes=_stored(outcome, self.workspace))
         price = self.prices.price(meters)
         self.outcomes[name] = replace(outcome, events=())
-        pending = self._pending(planned, outcome, meters, price)
+        pending = self._pending(planned, outcome, meters, price, now)
         path = self.workspace.root / "pending" / f"{self.run}-{name.replace(':', '-')}.json"
         write_atomically(path, canonical(pending))
-        _tell(self.ledger, pending)
+        tell(self.ledger, pending)
         path.unlink()
         shutil.rmtree(self.workspace.scratch / planned.key, ignore_errors=True)
         self.executed.append(name)
         self.money += price
         self.progress.step(name, "finished", f"{meters.wall_seconds:.1f} s, {meters.peak_bytes / 2**20:,.0f} MB")
 
-    def _pending(self, planned: Planned, outcome: Outcome, meters: Meters, price: float) -> dict[str, Any]:
+    def _pending(self, planned: Planned, outcome: Outcome, meters: Meters, price: float, now: float) -> dict[str, Any]:
         """All that the ledger will be told of a finished step."""
         step = planned.step
         inputs = [reference for name in step.inputs for reference in self.outcomes[name].outputs.values()]
+        odd = anomalies(self.ledger, step.name, meters.wall_seconds, outcome.facts)
         body = {
             "key": planned.key,
             "parts": dict(planned.parts),
             "reason": planned.reason,
             "reads": step.reads,
             "tries": self.tries[step.name],
+            **self._times(step, now),
             "meters": meters.to_body(),
             "cost": price,
             "currency": self.prices.currency,
@@ -266,16 +290,28 @@ class _Execution:
             "outcome": {"outputs": dict(outcome.outputs), "facts": dict(outcome.facts)},
         }
         return {
-            "after": _newest(self.ledger),
+            "after": newest(self.ledger),
             "run": self.run,
             "step": step.name,
             "inputs": inputs,
-            "events": list(outcome.events),
+            "events": [*outcome.events, *odd],
             "body": body,
         }
 
+    def _times(self, step: Step, now: float) -> dict[str, Any]:
+        """When a step's inputs were there, when it began and ended, in seconds of the run; and what it waited for."""
+        moments = {"ready": self.ready[step.name], "began": self.began[step.name], "ended": now}
+        return {
+            "after": list(step.inputs),
+            "queued": round(self.began[step.name] - self.ready[step.name], 3),
+            "times": {name: round(moment - self.since, 3) for name, moment in moments.items()},
+        }
+
+    def _may_try_again(self, name: str) -> bool:
+        return self.tries[name] < self.limits[name].tries
+
     def _pause(self, name: str, error: TransientError) -> None:
-        pause = FIRST_PAUSE * 2 ** (self.tries[name] - 1) * random.uniform(0.5, 1.5)
+        pause = self.limits[name].pause / 1e6 * 2 ** (self.tries[name] - 1) * random.uniform(0.5, 1.5)
         self.not_before[name] = time.monotonic() + pause
         self.progress.step(name, "retrying", f"in {pause:.0f} s: {error.message}")
 
@@ -286,6 +322,7 @@ class _Execution:
         body: dict[str, Any] = {
             "key": planned.key,
             "tries": self.tries[planned.step.name],
+            **self._times(planned.step, time.monotonic()),
             "tags": {**self.plan.project.tags, **planned.step.tags},
             "error": str(error),
             "type": type(error).__name__,
@@ -314,126 +351,6 @@ def _stored(outcome: Outcome, workspace: Workspace) -> int:
     return total
 
 
-def recover(workspace: Workspace, ledger: Ledger) -> tuple[NoriaError, ...]:
-    """Tell the ledger what a killed run left untold. Call it with the workspace locked, before the plan is made.
-
-    A step whose outcome was written down is finished: its events are told to the end, each once. A run that never
-    ended is told to have failed.
-
-    Returns
-    -------
-    tuple of NoriaError
-        What could not be used, each said once: the file is put aside, nothing of it is told, and its step runs again.
-    """
-    unusable = []
-    for path in sorted((workspace.root / "pending").glob("*.json")):
-        try:
-            pending = json.loads(path.read_text(encoding="utf-8"))
-            if fault := _fault(pending):
-                raise ValueError(fault)
-        except (OSError, ValueError, RecursionError) as error:
-            unusable.append(_put_aside(path, workspace, error))
-            continue
-        _tell(ledger, pending)
-        shutil.rmtree(workspace.scratch / pending["body"]["key"], ignore_errors=True)
-        path.unlink()
-    for torn in (workspace.root / "pending").glob(".*"):  # killed before it was whole: its step runs again
-        torn.unlink()
-    for event in ledger.events(kind="run.*", newest_first=True):
-        if event.kind == "run.started":
-            ledger.append("run.failed", event.subject, run=event.run, body={"error": "it was killed", "step": ""})
-        break
-    return tuple(unusable)
-
-
-def _put_aside(path: Path, workspace: Workspace, error: Exception) -> NoriaError:
-    aside = workspace.root / "crashes" / path.name
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(path, aside)
-    return IntegrityError(
-        "what a step left for the ledger cannot be used, so it does not count as finished",
-        place=str(aside),
-        value=str(error),
-        mend="nothing: the step runs again; the file can be removed",
-    )
-
-
-def _fault(pending: Any) -> str:
-    """What is wrong with all that the ledger would be told of a step; empty where it can be told."""
-    if not isinstance(pending, dict):
-        return "not an object"
-    body, wanted = pending.get("body"), {"after": int, "run": str, "step": str, "inputs": list, "events": list}
-    if bad := [name for name, kind in wanted.items() if not isinstance(pending.get(name), kind)]:
-        return f"'{bad[0]}' is missing or wrong"
-    outcome = body.get("outcome") if isinstance(body, dict) else None
-    if not isinstance(outcome, dict) or not isinstance(outcome.get("facts"), dict):
-        return "it holds no outcome"
-    if not isinstance(body, dict) or not isinstance(body.get("key"), str) or not isinstance(body.get("parts"), dict):
-        return "it holds no key"
-    if not _KEY.fullmatch(body["key"]) or not 0 <= pending["after"] < 2**63:
-        return "its key or place in the ledger cannot be"
-    if not _are_texts(pending["inputs"]) or not _are_named_texts(outcome.get("outputs")):
-        return "a reference is no text"
-    return _fault_of_events(pending["events"])
-
-
-def _fault_of_events(events: Sequence[Any]) -> str:
-    """Why the ledger would not take a step's events, so that nothing is committed that cannot be told."""
-    for event in events:
-        if not isinstance(event, Mapping) or not isinstance(event.get("subject"), str) or not event["subject"]:
-            return f"an event is about nothing: {event!r:.200}"
-        kind = event.get("kind")
-        if not isinstance(kind, str) or kind not in KINDS:
-            return f"no such kind of event: {kind!r}; one of {', '.join(KINDS)}"
-        if kind.startswith(("run.", "step.")):
-            return f"only a run tells {kind}"
-        if unknown := sorted(map(str, event.keys() - {"kind", "subject", "inputs", "outputs", "body"})):
-            return f"{kind} has an unknown part: {unknown[0]}"
-        if not all(_are_texts(event.get(name, ())) for name in ("inputs", "outputs")):
-            return f"a reference of {kind} is no text"
-        body = event.get("body", {})
-        if not isinstance(body, Mapping) or not all(isinstance(name, str) for name in body):
-            return f"the body of {kind} is no JSON object"
-    return ""
-
-
-def _are_texts(values: Any) -> bool:
-    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
-
-
-def _are_named_texts(values: Any) -> bool:
-    return isinstance(values, Mapping) and _are_texts([*values, *values.values()])
-
-
-def _tell(ledger: Ledger, pending: Mapping[str, Any]) -> None:
-    """Append what a step's outcome says, each event once, and last that it finished."""
-    key, step, run = pending["body"]["key"], pending["step"], pending["run"]
-    told = {
-        (event.kind, event.body.get("key"), event.body.get("n"))
-        for event in ledger.events(run=run, after=pending["after"])
-    }
-    for n, event in enumerate(pending["events"]):
-        if (event["kind"], key, n) not in told:
-            ledger.append(
-                event["kind"],
-                event["subject"],
-                run=run,
-                inputs=tuple(event.get("inputs", ())),
-                outputs=tuple(event.get("outputs", ())),
-                body={**event.get("body", {}), "step": step, "key": key, "n": n},
-            )
-    if ("step.finished", key, None) not in told:
-        body = pending["body"]
-        outputs = tuple(body["outcome"]["outputs"].values())
-        ledger.append("step.finished", step, run=run, inputs=tuple(pending["inputs"]), outputs=outputs, body=body)
-
-
-def _newest(ledger: Ledger) -> int:
-    for event in ledger.events(newest_first=True):
-        return event.seq
-    return 0
-
-
 def _work(
     planned: Planned, workspace: Workspace, inputs: Mapping[str, Outcome], run: str, clock: Clock, say: Say
 ) -> Outcome:
@@ -441,11 +358,11 @@ def _work(
     outcome = planned.step.function(StepContext(workspace, planned.key, inputs, run, clock, say))
     if not isinstance(outcome, Outcome):
         raise TypeError(f"step {planned.step.name} returned a {type(outcome).__name__}, not an Outcome")
-    if not _are_named_texts(outcome.outputs):
+    if not are_named_texts(outcome.outputs):
         raise TypeError(f"step {planned.step.name}: outputs are names and references, both texts")
     if not isinstance(outcome.facts, Mapping):
         raise TypeError(f"step {planned.step.name}: facts are a mapping")
-    if fault := _fault_of_events(outcome.events):
+    if fault := fault_of_events(outcome.events):
         raise TypeError(f"step {planned.step.name} tells what the ledger does not take: {fault}")
     json.dumps(asdict(outcome), allow_nan=False, sort_keys=True)  # as it will be written
     return outcome
