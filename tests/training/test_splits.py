@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 
-from noria.declarations import TimeSplit
+from noria.core import DeclarationError
+from noria.declarations import Project, RandomSplit, TimeSplit
+from noria.training import steps
 from noria.training.rows import read_rows
-from noria.training.splits import Part, parts_of
+from noria.training.splits import Part, Parts, parts_of
 
 SPLIT = TimeSplit(train_until="2013-09-01", validate_until="2013-11-01", test_until="2013-12-01",
                   retrain_validate="7d", retrain_test="3d")  # fmt: skip
@@ -52,3 +55,25 @@ def test_a_retraining_ends_its_test_at_its_moment() -> None:
     assert parts.test == Part(now - timedelta(days=3), now)
     assert parts.validate == Part(now - timedelta(days=10), now - timedelta(days=3))
     assert parts.train == Part(None, now - timedelta(days=10))
+
+
+def test_a_random_split_parts_by_shares(tmp_path: Path) -> None:
+    path = _set(tmp_path / "s.parquet", [(END, END, 1), (END, END, 1), (END, None, 0), (END, END + SECOND, 0)])
+    pl.read_parquet(path).with_columns(_share=pl.Series([0.1, 0.6, 0.8, 0.999])).write_parquet(path)
+    features = [{"name": "x", "kind": "number"}]
+
+    def ids(parts: Parts) -> list[list[int]]:
+        return [
+            read_rows(path, features, part.rows()).ids.tolist() for part in (parts.train, parts.validate, parts.test)
+        ]
+
+    split = RandomSplit(validation=0.2, test=0.2)
+    assert ids(parts_of(split)) == [[0], [1], [2, 3]]
+    assert ids(parts_of(split, END + SECOND)) == [[0], [1], []]  # known by then
+    assert parts_of(split).test.to_body() == {"start": None, "end": None, "share": 0.2}
+
+
+def test_a_split_by_time_needs_a_time(project: Project) -> None:
+    with pytest.raises(DeclarationError, match=r"split=nr\.RandomSplit"):
+        steps(project.replace(spine=project.spine.replace(time=None)))
+    assert steps(project.replace(search=project.search.replace(split=RandomSplit())))

@@ -98,7 +98,7 @@ def _parts(facts: Facts) -> list[dict[str, str]]:
         {
             "name": titles[name],
             "start": day(part["start"]) if part["start"] else "the beginning",
-            "end": day(part["end"]),
+            "end": day(part["end"]) if part["end"] else "the end",
             "rows": count(rows[name][0]),
             "positives": share(rows[name][1], rows[name][0]),
         }

@@ -15,7 +15,7 @@ from noria.declarations.origin import Origin, SignIn
 from noria.declarations.project import Project
 from noria.declarations.rehearsal import Rehearsal
 from noria.declarations.schedule import Schedule
-from noria.declarations.search import Candidate, Search, TimeSplit
+from noria.declarations.search import Candidate, RandomSplit, Search, TimeSplit
 from noria.declarations.secret import Secret, secret
 from noria.declarations.source import Source
 from noria.declarations.spine import Spine
@@ -42,6 +42,7 @@ __all__ = [
     "OnFail",
     "Origin",
     "Project",
+    "RandomSplit",
     "Rehearsal",
     "Rule",
     "Schedule",

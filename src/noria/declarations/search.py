@@ -49,6 +49,51 @@ class TimeSplit(Declaration):
         return value
 
 
+class RandomSplit(Declaration):
+    """Training, validation and sealed test by the hash of a row's key: the same row always falls into the same part.
+
+    For tables without time, and for questions whose answer does not change with it. A model that will be asked about
+    the future is tested more honestly by a `TimeSplit`.
+
+    Parameters
+    ----------
+    validation, test : float
+        Shares of the rows; the rest trains.
+    by : str or list of str
+        Columns of the spine's source: rows with the same values fall into the same part, such as all rows of a
+        customer. By default the key of the source's contract, or the row's number where it has none.
+    stratify : bool
+        Give every part exactly its share of each answer, for small tables. A row's part then hangs on the others too.
+    seed : int
+        Another seed is another split.
+
+    Examples
+    --------
+    >>> RandomSplit(test=0.1, by="customer_id")
+    RandomSplit(validation=0.2, test=0.1, by=('customer_id',), stratify=False, seed=0)
+    """
+
+    validation: float = Field(default=0.2, gt=0, lt=1)
+    test: float = Field(default=0.2, gt=0, lt=1, validate_default=True)
+    by: Names = ()
+    stratify: bool = False
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @field_validator("test")
+    @classmethod
+    def _leaves_rows(cls, value: float, info: object) -> float:
+        if getattr(info, "data", {}).get("validation", 0) + value >= 1:
+            raise ValueError("validation and test leave no rows to train on: their sum must be below 1")
+        return value
+
+    @field_validator("stratify")
+    @classmethod
+    def _alone(cls, value: bool, info: object) -> bool:
+        if value and getattr(info, "data", {}).get("by"):
+            raise ValueError("rows that stay together cannot be cut into exact shares: leave out by or stratify")
+        return value
+
+
 class Search(Declaration):
     """What is trained, on which split, under which budget.
 
@@ -58,7 +103,7 @@ class Search(Declaration):
         ``"binary"`` so far.
     metric : str
         What is maximised on the validation rows: ``"average_precision"``, ``"roc_auc"`` or ``"log_loss"`` (negated).
-    split : TimeSplit
+    split : TimeSplit or RandomSplit
         Which rows train, validate and test.
     candidates : list of Candidate, optional
         By default baseline, logistic regression and LightGBM.
@@ -74,7 +119,7 @@ class Search(Declaration):
 
     task: Literal["binary"] = Field(default="binary", kw_only=False)
     metric: Literal["average_precision", "roc_auc", "log_loss"] = "average_precision"
-    split: TimeSplit
+    split: TimeSplit | RandomSplit
     candidates: tuple[SerializeAsAny[Candidate], ...] = ()
     trials: int = Field(default=12, ge=1)
     budget: Budget = Budget()

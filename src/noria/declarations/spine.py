@@ -15,8 +15,9 @@ class Spine(Declaration):
     ----------
     source : Source
         One row a question.
-    time : str
-        Row expression: when the question is asked. It may read only what is known before the event.
+    time : str, optional
+        Row expression: when the question is asked. It may read only what is known before the event. Without one the
+        table has no time: all rows stand beside each other, and a `RandomSplit` parts them.
     label : str
         Row expression: the answer. Rows without one are counted and never trained on.
     known : str, optional
@@ -27,7 +28,7 @@ class Spine(Declaration):
     """
 
     source: Source = Field(kw_only=False)
-    time: str
+    time: str | None = None
     label: str
     known: str | None = None
     features: Expressions = ()

@@ -10,6 +10,7 @@ from typing import Literal
 from noria.core import DeclarationError
 from noria.declarations import FeatureView, Project, Source, Spine, duration_text
 from noria.expressions import Kind, parse
+from noria.features.shares import check_groups
 from noria.features.views import ViewPlan, model_kind, refuse_key_kind, view_plan
 
 
@@ -46,7 +47,7 @@ def plans_of(views: Sequence[FeatureView], schemas: Mapping[str, Mapping[str, Ki
 
 def columns_read(spine: Spine, plans: Sequence[ViewPlan]) -> dict[str, set[str]]:
     """Source to the columns that any view or the spine reads of it."""
-    texts = [spine.time, spine.label, known_text(spine) or "", *(text for _, text in spine.features)]
+    texts = [spine.time or "", spine.label, known_text(spine) or "", *(text for _, text in spine.features)]
     read = {column for text in texts if text for column in parse(text).columns}
     before = set(spine.source.known_before)
     carried = {key for plan in plans for key in plan.view.keys} | {
@@ -87,7 +88,9 @@ def features_of(project: Project, schemas: Mapping[str, Mapping[str, Kind]]) -> 
         A feature reads what is not known when the question is asked, two have one name, or one cannot be computed.
     """
     plans = plans_of(project.features, schemas)
+    _check_spine(project, schemas[project.spine.source.name])
     _check_times(project, schemas[project.spine.source.name])
+    check_groups(project, schemas[project.spine.source.name])
     for view in project.features:
         _check_view(project, view, schemas)
     kinds = request_kinds(project.spine, plans, schemas[project.spine.source.name])
@@ -144,6 +147,13 @@ def _known_at_question(project: Project, field: str, text: str, kinds: Mapping[s
 def _unknown_yet(project: Project, field: str, column: str, text: str, kinds: Mapping[str, Kind]) -> DeclarationError:
     spine = project.spine
     near = difflib.get_close_matches(column, kinds, n=1)
+    if spine.time is None:
+        return spine.refuse(
+            f"a request does not carry {column}",
+            field=field,
+            value=text,
+            mend=f"did you mean '{near[0]}'?" if near else f"name it in known_before of Source '{spine.source.name}'",
+        )
     return spine.refuse(
         f"{column} is known only {_when(spine.source)}, but the question is asked at {spine.time}",
         field=field,
@@ -160,7 +170,7 @@ def _when(source: Source) -> str:
     return f"at '{source.event_time}'" + (f" + {duration_text(source.lag)}" if source.lag else "")
 
 
-def _check_times(project: Project, schema: Mapping[str, Kind]) -> None:
+def _check_spine(project: Project, schema: Mapping[str, Kind]) -> None:
     spine, source = project.spine, project.spine.source
     for name in source.known_before:
         if name not in schema:
@@ -171,19 +181,8 @@ def _check_times(project: Project, schema: Mapping[str, Kind]) -> None:
                 value=name,
                 mend=f"did you mean '{near[0]}'?" if near else None,
             )
-    known: dict[str, Kind] = {name: schema[name] for name in source.known_before}
-    if _known_at_question(project, "time", spine.time, known) != "timestamp":
-        raise spine.refuse("the time of the question is not a timestamp", field="time", value=spine.time)
     if (kind := parse(spine.label, place=f"{spine.written_at}, Spine, label").kind(schema)) not in ("bool", "int"):
         raise spine.refuse("the label of a binary task is a truth", field="label", value=f"{spine.label} is {kind}")
-    if (text := known_text(spine)) is None:
-        raise spine.refuse(
-            "nothing says when the answer is known",
-            field="known",
-            mend=f"give it, or give Source '{source.name}' an event_time",
-        )
-    if parse(text, place=f"{spine.written_at}, Spine, known").kind(schema) != "timestamp":
-        raise spine.refuse("when the answer is known is not a timestamp", field="known", value=text)
     read = parse(spine.label).columns
     roots = {root for column in read for root in _roots(source, column)}
     # What is made of the answer and of what is known (delivered > promised) is no leak; what is made of known alone is.
@@ -197,9 +196,35 @@ def _check_times(project: Project, schema: Mapping[str, Kind]) -> None:
         )
 
 
+def _check_times(project: Project, schema: Mapping[str, Kind]) -> None:
+    spine, source = project.spine, project.spine.source
+    if spine.time is None:
+        if spine.known is not None:
+            raise spine.refuse(
+                "known says when an answer is known, and the spine has no time",
+                field="known",
+                value=spine.known,
+                mend="give Spine time=…, or leave known out",
+            )
+        return
+    known: dict[str, Kind] = {name: schema[name] for name in source.known_before}
+    if _known_at_question(project, "time", spine.time, known) != "timestamp":
+        raise spine.refuse("the time of the question is not a timestamp", field="time", value=spine.time)
+    if (text := known_text(spine)) is None:
+        raise spine.refuse(
+            "nothing says when the answer is known",
+            field="known",
+            mend=f"give it, or give Source '{source.name}' an event_time",
+        )
+    if parse(text, place=f"{spine.written_at}, Spine, known").kind(schema) != "timestamp":
+        raise spine.refuse("when the answer is known is not a timestamp", field="known", value=text)
+
+
 def known_text(spine: Spine) -> str | None:
-    """The row expression of when the answer is known."""
+    """The row expression of when the answer is known; None for a spine without time."""
     source = spine.source
+    if spine.time is None:
+        return None
     if spine.known is not None:
         return spine.known
     if source.event_time is None:
@@ -218,6 +243,12 @@ def _check_view(project: Project, view: FeatureView, schemas: Mapping[str, Mappi
             )
         refuse_key_kind(view, key, schemas[project.spine.source.name][key])
     source = view.source
+    if view.aggregates and project.spine.time is None:
+        raise view.refuse(
+            "what was before a question is not known where the spine has no time",
+            field="aggregates",
+            mend="give Spine time=…, or look columns up in a source without event time",
+        )
     if source.event_time is None and source.known_before and source != project.spine.source:
         raise source.refuse(
             "known_before says nothing here: the source has no event time, so all of it is known before",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from noria.declarations import Project
+from noria.declarations import Project, RandomSplit
 from noria.expressions import Kind, parse, to_polars
 from noria.lake import open_lake
 from noria.ledger import table_and_version
@@ -25,9 +25,15 @@ def steps(project: Project) -> tuple[Step, ...]:
     inputs = tuple(f"ingest:{source.name}" for source in project.sources)
     declared = (project.spine, project.features)
     return (
-        Step("training-set", functools.partial(make_training_set, project), declared, inputs),
+        Step("training-set", functools.partial(make_training_set, project), (*declared, *_parting(project)), inputs),
         Step("materialise", functools.partial(_materialise, project), declared, inputs),
     )
+
+
+def _parting(project: Project) -> tuple[Any, ...]:
+    """What of a random split the training set hangs on: not how large its parts are."""
+    split = project.search.split
+    return (split.by, split.stratify, split.seed) if isinstance(split, RandomSplit) else ()
 
 
 def schemas_of(inputs: Mapping[str, Outcome]) -> dict[str, dict[str, Kind]]:
@@ -93,17 +99,21 @@ def joined(
 
     from noria.features.catalogue import columns_read, known_text, request_kinds
     from noria.features.join import as_feature, training_set
+    from noria.features.shares import groups_of, shares_of
 
     spine = project.spine
     schema = schemas[spine.source.name]
-    frames = {name: _collected(tables[name], columns) for name, columns in columns_read(spine, plans).items()}
+    read = columns_read(spine, plans)
+    read[spine.source.name] |= set(groups_of(project))
+    frames = {name: _collected(tables[name], columns) for name, columns in read.items()}
     rows = frames[spine.source.name]
-    known = known_text(spine)
-    assert known is not None
+    # Without a time all rows are asked, and answered, at one moment: the first of all.
+    ever = pl.lit(0).cast(pl.Datetime("us", "UTC"))
+    asked, known = (text and to_polars(parse(text), schema) for text in (spine.time, known_text(spine)))
+    label = to_polars(parse(spine.label), schema).cast(pl.Int8)
     base = rows.select(
-        "_row", _time=to_polars(parse(spine.time), schema), _known=to_polars(parse(known), schema),
-        _label=to_polars(parse(spine.label), schema).cast(pl.Int8),
-    )  # fmt: skip
+        "_row", _time=ever if asked is None else asked, _known=ever if known is None else known, _label=label
+    )
     found = training_set(rows, base["_time"], frames, plans)
     whole = base.with_columns(list(found.values()))
     kinds = request_kinds(spine, plans, schema)
@@ -114,7 +124,12 @@ def joined(
         as_feature(parse(text), kinds, feature.kind).alias(feature.name) for (_, text), feature in own
     )
     whole = whole.with_columns(at_question.get_columns())
-    return whole.select("_row", "_time", "_known", "_label", *(f.name for f in features)).sort("_time", "_row")
+    parted = shares_of(project, rows, whole["_label"])
+    return (
+        whole.with_columns(parted)
+        .select("_row", "_time", "_known", "_label", *(s.name for s in parted), *(f.name for f in features))
+        .sort("_time", *(s.name for s in parted), "_row")
+    )
 
 
 def _collected(table: pl.LazyFrame, columns: set[str]) -> pl.DataFrame:

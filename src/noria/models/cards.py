@@ -32,18 +32,19 @@ def card(
         *(_slices(name, parts) for name, parts in evaluated["slices"].items()),
         _calibration(trained, evaluated),
         _features(features, trained),
-        _limits(project, evaluated),
+        _limits(project, trained, evaluated),
         _cost(trained),
     ]
     return "\n\n".join(sections) + "\n"
 
 
 def _what(project: Project, trained: Mapping[str, Any]) -> str:
+    asked = "" if project.spine.time is None else f", asked at `{project.spine.time}`"
     params = ", ".join(f"{name} {_number(value)}" for name, value in trained["params"].items())
     return (
         "## What it is\n\n"
         f"{trained['why']}.\n\n"
-        f"- Answers with the probability of `{project.spine.label}`, asked at `{project.spine.time}`.\n"
+        f"- Answers with the probability of `{project.spine.label}`{asked}.\n"
         f"- Parameters: {params or 'none'}.\n"
         f"- Threshold with the highest F1 on the validation rows: {trained['threshold']:.3f}.\n"
         f"- Refitted: {trained['refit']}."
@@ -58,15 +59,22 @@ def _data(project: Project, trained: Mapping[str, Any], evaluated: Mapping[str, 
         ("sealed test", split["test"], evaluated["rows"], evaluated["positives"]),
     ]
     table = "\n".join(
-        f"| {name} | {(part['start'] or '–')[:10]} | {part['end'][:10]} | {count:,} | {positives / count:.1%} |"
+        f"| {name} | {(part['start'] or '–')[:10]} | {(part['end'] or '–')[:10]} | {count:,} | "
+        f"{positives / count:.1%} |"
         for name, part, count, positives in lines
     )
     source = project.spine.source
+    belongs = (
+        "A row belongs to a part by the time of its question, and only if its answer was known by the part's end."
+        if "share" not in split["train"]
+        else "A row belongs to a part by a hash of its key, so that the same row always falls into the same part: "
+        + ", ".join(f"{part['share']:.1%} {name}" for name, part, _, _ in lines)
+        + "."
+    )
     known = f", answers known {duration_text(source.lag)} after the event" if source.lag else ""
     return (
         "## Data\n\n"
-        f"Rows of `{source.name}` ({redacted(source.url)}){known}. A row belongs to a part by the time of its "
-        "question, and only if its answer was known by the part's end.\n\n"
+        f"Rows of `{source.name}` ({redacted(source.url)}){known}. {belongs}\n\n"
         f"| part | from | until | rows | positive |\n|---|---|---|---:|---:|\n{table}"
     )
 
@@ -120,7 +128,7 @@ def _features(features: Sequence[Mapping[str, Any]], trained: Mapping[str, Any])
     )
 
 
-def _limits(project: Project, evaluated: Mapping[str, Any]) -> str:
+def _limits(project: Project, trained: Mapping[str, Any], evaluated: Mapping[str, Any]) -> str:
     unsure = [
         f"{name} {part['value'] or '(null)'}"
         for name, parts in evaluated["slices"].items()
@@ -129,7 +137,9 @@ def _limits(project: Project, evaluated: Mapping[str, Any]) -> str:
     ]
     lines = [
         f"- Fit for this question only: {project.question or project.spine.label}",
-        "- It knows the time before the sealed test; how long that stays true is for monitors to tell.",
+        "- It knows the rows that it was given; how long they stay like new ones is for monitors to tell."
+        if "share" in trained["split"]["train"]
+        else "- It knows the time before the sealed test; how long that stays true is for monitors to tell.",
         "- Rows whose answer never came were neither trained on nor scored.",
         "- Values of categories that were rare or absent in training share one treatment.",
     ]

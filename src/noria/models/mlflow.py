@@ -173,7 +173,10 @@ def _params(trained: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from trained["params"].items()
     yield "calibration", trained["calibration"]["way"]
     for name, part in trained["split"].items():
-        yield f"{name}_until", part["end"]
+        if part["end"] is not None:
+            yield f"{name}_until", part["end"]
+        if "share" in part:
+            yield f"{name}_share", part["share"]
 
 
 def _metrics(trained: Mapping[str, Any], evaluated: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from noria import child
 from noria.core import ToldClock
 from noria.cost import Meters, PriceBook
-from noria.declarations import Project
+from noria.declarations import Project, TimeSplit
 from noria.features import materialise, open_store, schemas_of
 from noria.monitoring import Watch
 from noria.rehearsal.answers import Answers, column
@@ -76,6 +76,11 @@ def step(project: Project) -> tuple[Step, ...]:
         return ()
     if rehearsal.start >= rehearsal.end:
         raise rehearsal.refuse("the rehearsal ends before it starts", field="end", value=rehearsal.end.isoformat())
+    if not isinstance(project.search.split, TimeSplit):
+        raise rehearsal.refuse(
+            "a rehearsal plays the time after the sealed test, and a random split leaves none",
+            mend="split=nr.TimeSplit(…), or leave the rehearsal out",
+        )
     sealed_until = project.search.split.test_until
     if rehearsal.start < sealed_until:
         raise rehearsal.refuse(

@@ -60,7 +60,7 @@ def evaluate(
         "baseline_scores": {name: _own_direction(name, compared[name].to_body()["baseline"]) for name in METRICS},
         "slices": {name: _by_slice(rows, name, probabilities, baseline, metric, seed) for name in slices},
         "calibration": _calibration(labels, probabilities),
-        "daily": _by_day(rows, probabilities, baseline, metric),
+        "daily": _by_day(rows, probabilities, baseline, metric) if times.any() else [],  # all 0: rows without time
     }
 
 

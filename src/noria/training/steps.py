@@ -12,6 +12,7 @@ from noria.core import DataError, GateError, file_digest
 from noria.declarations import Project, Search
 from noria.steps import Outcome, Step, StepContext
 from noria.training.candidates import Baseline, Learner, LightGBM, LogisticRegression
+from noria.training.splits import check_split
 
 if TYPE_CHECKING:
     from noria.training.rows import Rows
@@ -35,8 +36,9 @@ def steps(
     Raises
     ------
     DeclarationError
-        A candidate cannot be trained, or there are fewer trials than candidates.
+        A candidate cannot be trained, there are fewer trials than candidates, or the split does not suit the spine.
     """
+    check_split(project)
     search = project.search
     candidates = _candidates(search)
     if search.trials < len(candidates):
