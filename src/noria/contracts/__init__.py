@@ -1,35 +1,89 @@
 """Contracts: what rows must be, checked in one pass. A kind of rule is one file in ``rules`` and one line here."""
 
-from noria.contracts.check import Checked, Verdict, check, rules_of, type_reason, typed
-from noria.contracts.condition import RowRule, Subject
+from noria.contracts.among import RowsRule, Watch
+from noria.contracts.check import Checked, check
+from noria.contracts.checker import Checker, rules_of
+from noria.contracts.condition import ContractRule, RowRule, Subject
+from noria.contracts.exchange import contract_source, from_odcs, rule_source, text, to_dbt, to_json_schema, to_odcs
+from noria.contracts.facts import Fact
+from noria.contracts.profile import (
+    ColumnProfile,
+    Difference,
+    Profile,
+    Profiler,
+    Proposal,
+    Suspicion,
+    differences,
+    inferred,
+    kinds_declared,
+    profile_of,
+    propose,
+    suspected,
+)
 from noria.contracts.rules.between import Between, between
 from noria.contracts.rules.expression import ExpressionRule, expression
 from noria.contracts.rules.matches import Matches, matches
 from noria.contracts.rules.not_null import NotNull, not_null
 from noria.contracts.rules.one_of import OneOf, one_of
+from noria.contracts.rules.private import Private, private
 from noria.contracts.rules.refers import Refers, refers
 from noria.contracts.rules.unique import Unique, unique
+from noria.contracts.sorting import Split
+from noria.contracts.table import Finding, Measure, Moment, TableRule
+from noria.contracts.typed import type_reason, typed
+from noria.contracts.verdict import Verdict
 
 __all__ = [
     "Between",
     "Checked",
+    "Checker",
+    "ColumnProfile",
+    "ContractRule",
+    "Difference",
     "ExpressionRule",
+    "Fact",
+    "Finding",
     "Matches",
+    "Measure",
+    "Moment",
     "NotNull",
     "OneOf",
+    "Private",
+    "Profile",
+    "Profiler",
+    "Proposal",
     "Refers",
     "RowRule",
+    "RowsRule",
+    "Split",
     "Subject",
+    "Suspicion",
+    "TableRule",
     "Unique",
     "Verdict",
+    "Watch",
     "between",
     "check",
+    "contract_source",
+    "differences",
     "expression",
+    "from_odcs",
+    "inferred",
+    "kinds_declared",
     "matches",
     "not_null",
     "one_of",
+    "private",
+    "profile_of",
+    "propose",
     "refers",
+    "rule_source",
     "rules_of",
+    "suspected",
+    "text",
+    "to_dbt",
+    "to_json_schema",
+    "to_odcs",
     "type_reason",
     "typed",
     "unique",

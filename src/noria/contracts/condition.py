@@ -1,10 +1,10 @@
-"""Condition: what a rule becomes for one frame: an expression that says which rows are wrong."""
+"""Condition: what a rule becomes for rows: an expression that says which of them are wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import field_validator
 
@@ -13,6 +13,8 @@ from noria.expressions import Kind
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from noria.contracts.facts import Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +36,11 @@ class Subject:
     references: Mapping[str, pl.DataFrame]
 
 
-class RowRule(Rule):
-    """A rule that each row keeps or breaks.
+class ContractRule(Rule):
+    """A rule that can be checked: a `RowRule`, a `RowsRule` or a `TableRule`.
 
-    A kind says three things: `text`, the rule in words; `columns`, which it reads (the first is shown in examples); and
-    `broken`, the rows that break it. One that can mend rows also says `mended`, and one that looks into other sources'
-    tables `refers_to`.
+    A kind says at least two things: `text`, the rule in words, and `columns`, which it reads (the first is shown).
     """
-
-    @field_validator("on_fail")
-    @classmethod
-    def _fix_is_possible(cls, value: OnFail) -> OnFail:
-        if value == "fix" and cls.mended is RowRule.mended:
-            raise ValueError("this kind of rule cannot mend a row: 'fail', 'quarantine' or 'warn'")
-        return value
 
     @property
     def text(self) -> str:
@@ -73,14 +66,6 @@ class RowRule(Rule):
             Each of these sources to the key of its contract.
         """
 
-    def broken(self, subject: Subject) -> pl.Expr:
-        """True for rows that break the rule, never null."""
-        raise NotImplementedError
-
-    def mended(self, subject: Subject) -> pl.Expr:
-        """The first column mended, for ``on_fail="fix"``: no row breaks the rule after it."""
-        raise NotImplementedError
-
     def needs(self, subject: Subject, column: str, *kinds: Kind) -> None:
         """Refuse a column of another kind; a column of nulls is of any."""
         kind = subject.kinds[column]
@@ -91,6 +76,36 @@ class RowRule(Rule):
                 value=f"{column} is {kind}",
                 mend=f'say Contract(types={{"{column}": "{kinds[0]}"}}): values that are not of it are then set aside',
             )
+
+
+class RowRule(ContractRule):
+    """A rule that each row keeps or breaks by itself, whatever the other rows are.
+
+    A kind also says `broken`, the rows that break it. One that can mend rows says `mended`. One that a column's nulls
+    or bounds can prove says so in `proven`, with the facts that it needs in `proved_by`.
+    """
+
+    proved_by: ClassVar[frozenset[str]] = frozenset()
+    """What `proven` looks at: ``"nulls"``, ``"bounds"``."""
+
+    @field_validator("on_fail")
+    @classmethod
+    def _fix_is_possible(cls, value: OnFail) -> OnFail:
+        if value == "fix" and cls.mended is RowRule.mended:
+            raise ValueError("this kind of rule cannot mend a row: 'fail', 'quarantine' or 'warn'")
+        return value
+
+    def broken(self, subject: Subject) -> pl.Expr:
+        """True for rows that break the rule, never null."""
+        raise NotImplementedError
+
+    def proven(self, subject: Subject, fact: Fact) -> bool:
+        """Whether what is known of the first column shows that no row breaks the rule."""
+        return False
+
+    def mended(self, subject: Subject) -> pl.Expr:
+        """The first column mended, for ``on_fail="fix"``; a row that still breaks the rule is set aside."""
+        raise NotImplementedError
 
 
 def kind_of(value: object) -> Kind:

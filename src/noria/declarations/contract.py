@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from pydantic import Field, SerializeAsAny, field_validator
 
@@ -19,9 +20,23 @@ class Rule(Declaration):
     on_fail : str
         What becomes of a row that is not so: ``"fail"`` ends the run, ``"quarantine"`` sets the row aside with its
         reason, ``"fix"`` mends it where the rule can, ``"warn"`` counts it and lets it pass.
+    at_most : float or int, optional
+        How many rows may break the rule before `on_fail` applies: a share (0.001) or a count (10). Up to that many are
+        kept as they are and counted as tolerated; with one more, `on_fail` applies to all of them.
     """
 
     on_fail: OnFail = "fail"
+    at_most: int | float | None = None
+
+    @field_validator("at_most")
+    @classmethod
+    def _a_share_or_a_count(cls, value: int | float | None) -> int | float | None:
+        if value is not None and (value < 0 or (isinstance(value, float) and value > 1)):
+            raise ValueError("a share of the rows from 0.0 to 1.0, or a count")
+        return value
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return ((name, value) for name, value in super().__repr_args__() if (name, value) != ("at_most", None))  # type: ignore[misc]
 
 
 class Contract(Declaration):

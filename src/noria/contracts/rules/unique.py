@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from noria.contracts.condition import RowRule, Subject
+from noria.contracts.among import RowsRule, Watch
+from noria.contracts.condition import Subject
+from noria.contracts.repeated import NoneStays
 from noria.declarations import Names, OnFail
 
-if TYPE_CHECKING:
-    import polars as pl
 
-
-class Unique(RowRule):
+class Unique(RowsRule):
     """No two rows have the same values in these columns; rows with a null among them pass.
 
     All rows of a group that agrees are wrong: which of them is right, the rule cannot know.
@@ -40,11 +38,8 @@ class Unique(RowRule):
     def columns(self) -> tuple[str, ...]:
         return self.keys
 
-    def broken(self, subject: Subject) -> pl.Expr:
-        import polars as pl
-
-        complete = pl.all_horizontal([pl.col(key).is_not_null() for key in self.keys])
-        return pl.struct(self.keys).is_duplicated() & complete
+    def watch(self, subject: Subject) -> Watch:
+        return NoneStays(self.keys)
 
 
 def unique(columns: str | Iterable[str], *, on_fail: OnFail = "fail") -> Unique:

@@ -1,0 +1,60 @@
+"""Tally: what one rule has found so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from noria.contracts.among import Watch
+from noria.contracts.condition import ContractRule
+from noria.contracts.table import Measure
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EXAMPLES = 3
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one rule has found so far.
+
+    Attributes
+    ----------
+    rule : ContractRule
+        The rule.
+    watch, measure : optional
+        What it remembers of rows, where it is one among rows or about the table.
+    rows : int
+        How many rows break it, where each does by itself.
+    examples : list of str
+        The first of them.
+    """
+
+    rule: ContractRule
+    watch: Watch | None = None
+    measure: Measure | None = None
+    rows: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def failed(self) -> int:
+        """Rows that break it, of those seen."""
+        return self.watch.count() if self.watch is not None else self.rows
+
+    def show(self, frame: pl.DataFrame, broken: pl.Series) -> None:
+        """Add the first rows that break it, up to three."""
+        missing = EXAMPLES - len(self.examples)
+        if missing <= 0:
+            return
+        first = broken.arg_true().head(missing)
+        for row in frame.select("_row", *dict.fromkeys(self.rule.columns))[first].iter_rows():
+            values = ", ".join("null" if value is None else str(value) for value in row[1:])
+            self.examples.append(f"row {row[0]}: {values}")
+
+
+def allowed(rule: ContractRule, rows: int) -> float:
+    """How many of some rows may break a rule before what it says of them applies: a share of them, or a count."""
+    most = rule.at_most
+    if most is None:
+        return 0
+    return most * rows if isinstance(most, float) else most
