@@ -25,7 +25,8 @@ _NAMED = re.compile(
 )
 """``password=…`` and its like, in a query, in libpq's form or in a form's body."""
 _HEADER = re.compile(
-    r"(?i)\b((?:proxy-)?authorization|x-api-key|x-vault-token)(\W{1,4}+(?:(?:basic|bearer|token) )?+)[^\s\"',*][^\s\"',]*"
+    r"(?i)\b((?:proxy-)?authorization|x-api-key|x-vault-token)(\W{1,4}+(?:(?:basic|bearer|token) )?+)"
+    r"[^\s\"',*][^\s\"',]*"
 )
 
 
@@ -96,7 +97,7 @@ def path_of(url: str) -> Path:
 
 
 def redacted(url: str) -> str:
-    """A URL that may be shown: without user, password, query and fragment; of other texts what `without_secrets` leaves.
+    """A URL that may be shown: without user, password, query and fragment; or another text.
 
     Examples
     --------

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import difflib
+import importlib
+import re
+import threading
+import time
 from pathlib import Path
 
 from noria.core import DeclarationError
 from noria.declarations import Secret
+
+STORES = {
+    "env": "noria.security.secret_stores.environment:look_up",
+    "file": "noria.security.secret_stores.file:look_up",
+    "keyring": "noria.security.secret_stores.keyring:look_up",
+    "vault": "noria.security.secret_stores.vault:look_up",
+    "aws": "noria.security.secret_stores.aws:look_up",
+}
+"""Of each kind of reference the function that looks the value up: of what stands behind the colon, and the base."""
+FRESH = 60.0
+"""Seconds that what a server or a keyring answered is kept, in memory alone. Variables and files are always read."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_answers: dict[tuple[str, Path], tuple[float, str]] = {}
+_lock = threading.Lock()
 
 
 def reveal(secret: Secret, base: Path) -> str:
@@ -22,9 +41,52 @@ def reveal(secret: Secret, base: Path) -> str:
     Raises
     ------
     DeclarationError
-        There is no such secret; the error names the reference only.
+        There is no such secret, or it may not be read; the error names the reference only.
+    TransientError
+        The server that keeps it does not answer.
     """
-    name = secret.reference.removeprefix("env:")
-    if name not in os.environ:
-        raise DeclarationError("there is no such secret", value=secret.reference, mend=f"set the variable {name}")
-    return os.environ[name]
+    kind, rest = _kind_of(secret)
+    if kind in ("env", "file"):
+        value = _look_up(kind, rest, base)
+    else:
+        with _lock:
+            when, value = _answers.get((secret.reference, base), (0.0, ""))
+            if not value or time.monotonic() - when > FRESH:
+                value = _look_up(kind, rest, base)
+                _answers[secret.reference, base] = (time.monotonic(), value)
+    if not value:
+        raise DeclarationError("this secret is empty", value=secret.reference, mend="give it a value")
+    return value
+
+
+def forget(secret: Secret, base: Path) -> None:
+    """Look a secret up anew when it is next asked for: it was refused, so it may have been replaced."""
+    with _lock:
+        _answers.pop((secret.reference, base), None)
+
+
+def _kind_of(secret: Secret) -> tuple[str, str]:
+    kind, colon, rest = secret.reference.partition(":")
+    if not colon:
+        kind, rest = "env", secret.reference
+    if kind == "env" and not _NAME.fullmatch(rest):
+        # It may be the secret itself, so it is not shown.
+        raise DeclarationError(
+            "a secret is given by a reference, and this is none",
+            place=secret.written_at or None,
+            mend='secret("NAME") for the variable NAME, "file:…", "keyring:…", "vault:…" or "aws:…"; never the value',
+        )
+    if kind not in STORES:
+        near = difflib.get_close_matches(kind, STORES, n=1)
+        raise DeclarationError(
+            "there is no such kind of secret",
+            place=secret.written_at or None,
+            mend=(f"did you mean '{near[0]}:'? " if near else "") + "one of " + ", ".join(f"{one}:" for one in STORES),
+        )
+    return kind, rest
+
+
+def _look_up(kind: str, rest: str, base: Path) -> str:
+    module, _, name = STORES[kind].partition(":")
+    value: str = getattr(importlib.import_module(module), name)(rest, base)
+    return value
