@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from noria.core import DataError
+from noria.core import DataError, DeclarationError
 from noria.lake import Lake, open_lake
 
 
@@ -83,6 +86,138 @@ class LakeSuite:
         for version in set(found):
             assert_frame_equal(lake.read("t", version).collect(), _frame(2))
         assert lake.write("t", _frame(2), step_key="k") in found
+
+    def test_rows_come_as_frames_one_after_the_other(self, lake: Lake) -> None:
+        version = lake.write("t", (_frame(5)[at : at + 1] for at in range(5)), step_key="k")
+        assert_frame_equal(lake.read("t", version).collect(), _frame(5), check_row_order=False)
+        lake.write("t", iter([_frame(0)]), step_key="none")
+        assert lake.read("t").collect().height == 0
+        with pytest.raises(DataError, match="no frame"):
+            lake.write("u", iter([]), step_key="k")
+        assert not lake.has("u", 0)
+
+    def test_rows_are_appended(self, lake: Lake) -> None:
+        first = lake.write("t", _frame(3), step_key="one", mode="append")
+        second = lake.write("t", _frame(5)[3:], step_key="two", mode="append")
+        assert lake.write("t", _frame(5)[3:], step_key="two", mode="append") == second
+        assert_frame_equal(lake.read("t", first).collect(), _frame(3))
+        assert_frame_equal(lake.read("t", second).collect(), _frame(5), check_row_order=False)
+        assert lake.has("t", second)
+
+    def test_rows_are_merged_by_key(self, lake: Lake) -> None:
+        old = pl.DataFrame({"_row": [1, 2, 3, 4], "id": [1, 2, None, 4], "text": ["a", "b", "c", "d"]})
+        new = pl.DataFrame(
+            {
+                "_row": [5, 6, 7, 8, 9],
+                "id": [2, None, 5, 4, 5],
+                "text": ["B", "C", "e", "D", "E"],
+                "gone": [None, False, False, True, False],
+            }
+        )
+        lake.write("t", old, step_key="old", mode="merge", key=["id"])
+        version = lake.write("t", (new[at : at + 1] for at in range(5)), step_key="new", mode="merge", key=["id"],
+                             deleted="gone")  # fmt: skip
+        assert lake.write("t", new, step_key="new", mode="merge", key=["id"], deleted="gone") == version
+        expected = pl.DataFrame({"_row": [1, 5, 6, 9], "id": [1, 2, None, 5], "text": ["a", "B", "C", "E"]})
+        assert_frame_equal(lake.read("t").collect().sort("_row"), expected)
+        assert_frame_equal(lake.read("t", 0).collect().sort("_row"), old)
+
+    def test_rows_of_one_day_are_replaced(self, lake: Lake) -> None:
+        old = pl.DataFrame({"day": [1, 1, 2, None], "n": [1, 2, 3, 4]})
+        lake.write("t", old, step_key="old")
+        lake.write("t", pl.DataFrame({"day": [1], "n": [9]}), step_key="new", where={"day": 1})
+        assert lake.read("t").collect().sort("n").rows() == [(2, 3), (None, 4), (1, 9)]
+        lake.write("t", pl.DataFrame({"day": [None], "n": [8]}), step_key="null", where={"day": None})
+        assert lake.read("t").collect().sort("n").rows() == [(2, 3), (None, 8), (1, 9)]
+        with pytest.raises(DataError, match="outside"):
+            lake.write("t", pl.DataFrame({"day": [1, 2], "n": [0, 0]}), step_key="odd", where={"day": 1})
+        assert lake.read("t").collect().height == 3
+
+    def test_a_state_is_committed_with_the_rows(self, lake: Lake) -> None:
+        assert lake.state("t") == {}
+        big = {"seen": {f"file {number}": [number, None, "é"] for number in range(9_000)}}
+        assert lake.write("t", _frame(1), step_key="a", mode="append") == 0
+        assert lake.state("t") == {}
+        first = lake.write("t", _frame(1), step_key="b", mode="append", state={"cursor": 1})
+        assert lake.write("t", _frame(1), step_key="b", mode="append", state={"cursor": 7}) == first
+        second = lake.write("t", _frame(1), step_key="c", mode="append", state=big)
+        third = lake.write("t", _frame(1), step_key="d", mode="append")
+        assert [lake.state("t", version) for version in (0, first, second, third)] == [{}, {"cursor": 1}, big, big]
+        fourth = lake.write("t", iter([]), step_key="e", mode="append", state={"cursor": 2})
+        assert lake.state("t") == lake.state("t", fourth) == {"cursor": 2}
+        assert lake.read("t").collect().height == 4
+
+    @pytest.mark.parametrize("mode", ["replace", "append", "merge"])
+    def test_an_error_of_the_rows_aborts_the_write(
+        self, lake: Lake, mode: Literal["replace", "append", "merge"]
+    ) -> None:
+        class Broken(Exception):
+            pass
+
+        def rows() -> Iterator[pl.DataFrame]:
+            yield _frame(3)
+            raise Broken
+
+        key = ["number"] if mode == "merge" else []
+        for table in ("t", "u"):
+            with pytest.raises(Broken):
+                lake.write(table, rows(), step_key="k", mode=mode, key=key, state={"n": 1})
+            if table == "t":
+                assert lake.tables() == []
+                lake.write("u", _frame(1), step_key="before")
+        assert_frame_equal(lake.read("u").collect(), _frame(1))
+        assert (len(lake.versions("u")), lake.state("u")) == (1, {})
+        version = lake.write("u", _frame(3), step_key="k", mode=mode, key=key, state={"n": 1})
+        assert lake.state("u", version) == {"n": 1}
+
+    def test_columns_come_and_go(self, lake: Lake) -> None:
+        lake.write("t", pl.DataFrame({"a": [1], "b": ["x"]}), step_key="1")
+        lake.write("t", pl.DataFrame({"c": [0.5], "a": [2]}), step_key="2", mode="append")
+        assert lake.read("t").collect().sort("a").rows() == [(1, "x", None), (2, None, 0.5)]
+        lake.write("t", pl.DataFrame({"d": [True], "a": [2]}), step_key="3", mode="merge", key=["a"])
+        assert lake.read("t").collect().sort("a").rows() == [(1, "x", None, None), (2, None, None, True)]
+        assert lake.read("t", 0).collect().columns == ["a", "b"]
+
+    def test_a_wider_type_is_refused_or_taken_as_asked(self, lake: Lake) -> None:
+        lake.write("t", pl.DataFrame({"n": [1], "s": ["x"]}), step_key="1")
+        lake.write("t", pl.DataFrame({"n": [2], "s": [7]}, schema={"n": pl.Int16, "s": pl.Int64}), step_key="2",
+                   mode="append")  # fmt: skip
+        assert lake.read("t").collect().sort("n").rows() == [(1, "x"), (2, "7")]
+        for wider in (0.5, "three"):
+            with pytest.raises(DataError, match="type"):
+                lake.write("t", pl.DataFrame({"n": [wider]}), step_key="no", mode="append")
+        assert lake.read("t").collect().height == 2
+        lake.write("t", pl.DataFrame({"n": [0.5]}), step_key="3", mode="append", widen=True)
+        assert lake.read("t").collect()["n"].sort().to_list() == [0.5, 1.0, 2.0]
+        lake.write("t", pl.DataFrame({"n": ["2.0"], "s": ["y"]}), step_key="4", mode="merge", key=["n"], widen=True)
+        assert sorted(lake.read("t").collect().rows()) == [("0.5", None), ("1.0", "x"), ("2.0", "y")]
+        with pytest.raises(DataError, match="type"):
+            lake.write("t", pl.DataFrame({"n": [["a"]]}), step_key="5", mode="append", widen=True)
+
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {"mode": "upsert"}, {"mode": "merge"}, {"key": ["number"]}, {"deleted": "truth"}, {"where": {}},
+            {"mode": "append", "where": {"number": 1}}, {"widen": True},
+            {"mode": "merge", "key": ["number"], "deleted": "number"},
+        ],
+    )  # fmt: skip
+    def test_what_does_not_go_together_is_refused(self, lake: Lake, odd: dict[str, Any]) -> None:
+        with pytest.raises(DeclarationError):
+            lake.write("t", _frame(1), step_key="k", **odd)
+        assert lake.tables() == []
+
+    def test_a_version_is_found_by_a_moment(self, lake: Lake) -> None:
+        lake.write("t", _frame(1), step_key="a")
+        between = max(lake.versions("t")[0].at, datetime.now(UTC))
+        time.sleep(0.01)
+        lake.write("t", _frame(2), step_key="b")
+        assert lake.read("t", between).collect().height == 1
+        assert lake.read("t", datetime.now(UTC)).collect().height == 2
+        with pytest.raises(DataError, match="no such table then"):
+            lake.read("t", datetime(2000, 1, 1, tzinfo=UTC))
+        with pytest.raises(DeclarationError, match="time zone"):
+            lake.read("t", datetime(2000, 1, 1))
 
 
 def _frame(rows: int) -> pl.DataFrame:
