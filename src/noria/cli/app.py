@@ -25,6 +25,8 @@ _MODULES = {
     "why": "ledger",
     "approve": "ledger",
     "serve": "serve",
+    "profile": "profile",
+    "contract": "contract",
     "quarantine": "quarantine",
     "features": "features",
     "key": "key",

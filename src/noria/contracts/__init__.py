@@ -4,7 +4,16 @@ from noria.contracts.among import RowsRule, Watch
 from noria.contracts.check import Checked, check
 from noria.contracts.checker import Checker, rules_of
 from noria.contracts.condition import ContractRule, RowRule, Subject
-from noria.contracts.exchange import contract_source, from_odcs, rule_source, text, to_dbt, to_json_schema, to_odcs
+from noria.contracts.exchange import (
+    contract_differences,
+    contract_source,
+    from_odcs,
+    rule_source,
+    text,
+    to_dbt,
+    to_json_schema,
+    to_odcs,
+)
 from noria.contracts.facts import Fact
 from noria.contracts.profile import (
     ColumnProfile,
@@ -64,6 +73,7 @@ __all__ = [
     "Watch",
     "between",
     "check",
+    "contract_differences",
     "contract_source",
     "differences",
     "expression",

@@ -1,0 +1,204 @@
+"""``noria contract``: infer, compare, test, export and import contracts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from noria.contracts import Verdict
+    from noria.declarations import Contract, Project, Source
+
+_ProjectPlace = Annotated[
+    str | None, typer.Option("--project", help="Its file or folder; by default the one around here.")
+]
+_SourceName = Annotated[str | None, typer.Option("--source", help="Which source; by default that of the spine.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True, help="Infer, compare, test, export and import contracts.")
+    group.command("infer")(_infer)
+    group.command("diff")(_diff)
+    group.command("test")(_test)
+    group.command("export")(_export)
+    group.command("import")(_import)
+    app.add_typer(group, name="contract")
+
+
+def _infer(
+    place: Annotated[str, typer.Argument(metavar="FILE", help="A file, a glob or a URL.")],
+    on_fail: Annotated[
+        Literal["warn", "quarantine", "fail"],
+        typer.Option(help="What a guess does."),
+    ] = "warn",
+) -> None:
+    """Print the contract that a table keeps, as Python: types, key, nulls, ranges, sets, what is personal."""
+    from noria.cli.profile import profile_at
+    from noria.contracts import contract_source, inferred
+
+    contract = inferred(profile_at(place), on_fail)
+    typer.echo("import noria as nr\n\ncontract = " + contract_source(contract))
+
+
+def _diff(
+    before: Annotated[str, typer.Argument(help="A project, a contract's YAML, or a table.")],
+    after: Annotated[str, typer.Argument(help="Another; of a table its columns, types and key are compared.")],
+    source: _SourceName = None,
+) -> None:
+    """Say what differs between two contracts, or between a contract and a table; exit 1 if anything does."""
+    from noria.contracts import contract_differences
+
+    one, two = (_contract_at(place, source) for place in (before, after))
+    of_data = one[1] or two[1]
+    found = contract_differences(one[0], two[0], rules=not of_data)
+    for line in found:
+        typer.echo(line)
+    raise typer.Exit(1 if found else 0)
+
+
+def _test(
+    place: Annotated[str, typer.Argument(metavar="FILE", help="A file, a glob or a URL.")],
+    project: _ProjectPlace = None,
+    source: _SourceName = None,
+) -> None:
+    """Check a table against the contract of a project's source, and touch nothing; exit 3 if a rule that says fail is
+    broken."""
+    from noria.core import DataError
+
+    declared, base = _project(project)
+    named = _source(declared, source)
+    verdicts, read, aside, late = _tested(declared, named, place, base)
+    width = max([len(one.rule) for one in verdicts] + [4])
+    for one in verdicts:
+        word = "holds" if not one.failed else one.on_fail
+        line = f"{word:<10}  {one.failed:>10,} of {one.checked:,}  {one.rule:<{min(width, 60)}}"
+        typer.echo((line + ("  " + "; ".join(one.examples) if one.examples else "")).rstrip())
+    typer.echo(f"{read:,} rows: {read - aside:,} would be kept, {aside:,} quarantined")
+    if late:
+        typer.echo(late)
+    if late or any(one.failed and one.on_fail == "fail" for one in verdicts):
+        raise typer.Exit(DataError.exit_code)
+
+
+def _export(
+    to: Annotated[Literal["odcs", "json-schema", "dbt"], typer.Option("--to", help="The format.")],
+    project: _ProjectPlace = None,
+    source: _SourceName = None,
+) -> None:
+    """Print the contract of a source as YAML of the Open Data Contract Standard, as JSON Schema, or as dbt tests."""
+    from noria.contracts import to_dbt, to_json_schema, to_odcs
+
+    named = _source(_project(project)[0], source)
+    if to == "json-schema":
+        typer.echo(json.dumps(to_json_schema(named.contract, named.name), ensure_ascii=False, indent=2))
+    else:
+        written = to_odcs(named.contract, named.name) if to == "odcs" else to_dbt(named.contract, named.name)
+        typer.echo(written, nl=False)
+
+
+def _import(
+    file: Annotated[Path, typer.Argument(help="YAML of the Open Data Contract Standard, version 3.")],
+    table: Annotated[str | None, typer.Option(help="One table alone.")] = None,
+) -> None:
+    """Print the contracts in a YAML of the Open Data Contract Standard, as Python."""
+    from noria.contracts import contract_source
+
+    found = _from_yaml(file)
+    chosen = {table: _of(found, table, file)} if table is not None else found
+    typer.echo("import noria as nr")
+    for name, contract in chosen.items():
+        typer.echo(f"\n# {' '.join(name.split())}\ncontract = {contract_source(contract)}")
+
+
+def _project(place: str | None) -> tuple[Project, Path]:
+    from noria.declarations import find_project, load_project
+
+    file = find_project(place)
+    return load_project(file), file.parent
+
+
+def _source(project: Project, name: str | None) -> Source:
+    from noria.core import DeclarationError
+
+    if name is None:
+        return project.spine.source
+    for source in project.sources:
+        if source.name == name:
+            return source
+    known = ", ".join(source.name for source in project.sources)
+    raise DeclarationError("the project has no such source", value=name, mend=f"one of {known}")
+
+
+def _contract_at(place: str, source: str | None) -> tuple[Contract, bool]:
+    """The contract at a place, and whether it was inferred from a table."""
+    from noria.cli.profile import profile_at
+    from noria.contracts import inferred
+
+    path = Path(place)
+    if path.suffix in (".yaml", ".yml"):
+        return _of(_from_yaml(path), source, path), False
+    if path.is_dir() or path.suffix == ".py":
+        return _source(_project(place)[0], source).contract, False
+    return inferred(profile_at(place)), True
+
+
+def _from_yaml(file: Path) -> dict[str, Contract]:
+    from noria.contracts import from_odcs
+    from noria.core import DataError
+
+    try:
+        return from_odcs(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("no contract can be read there", place=str(file), value=str(error)) from None
+
+
+def _of(found: dict[str, Contract], table: str | None, file: Path) -> Contract:
+    from noria.core import DeclarationError
+
+    if table is None and len(found) == 1:
+        return next(iter(found.values()))
+    if table not in found:
+        known = ", ".join(found) or "no table"
+        raise DeclarationError("which table of the contract?", place=str(file), value=table, mend=f"it has {known}")
+    return found[table]
+
+
+def _tested(project: Project, source: Source, place: str, base: Path) -> tuple[tuple[Verdict, ...], int, int, str]:
+    """What each rule found, how many rows were read and would be set aside, and what is wrong of the whole table."""
+    from noria.contracts import check, rules_of
+    from noria.ingest import prepared
+    from noria.sources import read
+
+    origin = place if "://" in place else str(Path(place).resolve())
+    raw = read(source.replace(origin=origin), base)
+    by_name = {one.name: one for one in project.sources}
+    references = {
+        name: prepared(by_name[name], read(by_name[name], base)).select(*by_name[name].contract.key, "_row")
+        for rule in rules_of(source.contract)
+        for name in rule.refers_to
+    }
+    # All verdicts are wanted, so that none may end the test; each is judged by what it says afterwards.
+    lenient = source.contract.replace(
+        rows=None, rules=tuple(r.replace(on_fail="warn") if r.on_fail == "fail" else r for r in source.contract.rules)
+    )
+    checked = check(prepared(source, raw), lenient, references, f"source '{source.name}'")
+    keyed = len(checked.verdicts) - len(source.contract.rules)
+    told = [one.on_fail for one in checked.verdicts[:keyed]] + [rule.on_fail for rule in source.contract.rules]
+    verdicts = tuple(_as(one, on_fail) for one, on_fail in zip(checked.verdicts, told, strict=True))
+    return verdicts, len(raw), len(checked.quarantined), next(_of_whole(source.contract, len(raw)), "")
+
+
+def _as(verdict: Verdict, on_fail: str) -> Verdict:
+    import dataclasses
+
+    return dataclasses.replace(verdict, on_fail=on_fail)
+
+
+def _of_whole(contract: Contract, rows: int) -> Iterator[str]:
+    if contract.rows is not None and not contract.rows[0] <= rows <= contract.rows[1]:
+        yield f"fail: {rows:,} rows, where {contract.rows[0]:,} to {contract.rows[1]:,} were declared"
