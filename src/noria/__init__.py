@@ -39,6 +39,7 @@ _ROOMS = {
         "matches",
         "not_null",
         "one_of",
+        "private",
         "refers",
         "unique",
     ),
@@ -59,7 +60,7 @@ _ROOMS = {
 _TABLE = {name: room for room, names in _ROOMS.items() for name in names}
 
 if TYPE_CHECKING:
-    from noria.contracts import between, expression, matches, not_null, one_of, refers, unique
+    from noria.contracts import between, expression, matches, not_null, one_of, private, refers, unique
     from noria.core import NoriaError
     from noria.declarations import (
         Budget,
@@ -139,6 +140,7 @@ __all__ = [
     "min",
     "not_null",
     "one_of",
+    "private",
     "refers",
     "secret",
     "std",

@@ -128,10 +128,11 @@ def text(value: str) -> str:
     >>> print(text("it's"), text('say "x"'))
     "it's" 'say "x"'
     """
-    plain = repr(value)
-    if plain[0] == '"' or '"' in value:
-        return plain
-    return f'"{plain[1:-1]}"'
+    single = repr(value + "\"'")[1:-4]  # with both in it, it is written in single quotes
+    if value.count('"') > value.count("'"):
+        return f"'{single}'"
+    double = single.replace("\\'", "'").replace('"', '\\"')
+    return f'"{double}"'
 
 
 def number(value: float) -> str:

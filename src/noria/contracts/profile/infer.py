@@ -14,6 +14,7 @@ from noria.contracts.rules.private import Private
 from noria.declarations import Contract, Rule
 
 _FEW = 12
+_FLAGS = 3
 _REPEATED = 20
 _KNOWN = ("bool", "int", "float", "string", "date", "timestamp")
 
@@ -54,10 +55,12 @@ def _rules(column: ColumnProfile, key: tuple[str, ...], on_fail: OnGuess) -> Ite
         return
     if column.rows and not column.nulls and not column.nans:
         yield NotNull(column.name, on_fail=on_fail)
-    if column.kind in ("int", "float") and not column.personal and (ends := slack(column)) is not None:
-        yield Between(column.name, *ends, on_fail=on_fail)
+    if column.distinct <= 1:
+        return  # of a constant nothing is known but this one value
     if (values := small_set(column)) is not None:
         yield OneOf(column.name, values, on_fail=on_fail)
+    elif column.kind in ("int", "float") and not column.personal and (ends := slack(column)) is not None:
+        yield Between(column.name, *ends, on_fail=on_fail)
     if column.personal:
         yield Private(column.name, column.personal)
 
@@ -93,10 +96,12 @@ def _outwards(value: float, room: float, rounded: object) -> float:
     return float(f"{rounded(value / step) * step:.12g}")
 
 
-def small_set(column: ColumnProfile) -> tuple[str, ...] | None:
-    """All values of a text column that has few, each of which comes often; in order."""
+def small_set(column: ColumnProfile) -> tuple[str, ...] | tuple[int, ...] | None:
+    """All values of a column that has few, each of which comes often, in order: of texts, and of flags like 0 and 1."""
     values = [value for value, _ in column.top]
     often = column.present >= _REPEATED * column.distinct
+    if column.kind == "int" and often and column.distinct == len(values) <= _FLAGS:
+        return tuple(sorted(map(int, values)))
     whole = column.top_is_exact and column.distinct == len(values) <= _FEW
     if column.kind != "string" or column.personal or not whole or not often or any(len(v) >= 60 for v in values):
         return None

@@ -79,8 +79,10 @@ class ColumnProfile:
 
     @property
     def is_key(self) -> bool:
-        """Whether it could tell all rows apart: no null, each value once, and like a name: a short text, or a number that counts
-        on, for an income may come once by chance."""
+        """Whether it could tell all rows apart: no null, each value once, and like a name.
+
+        That is a short text, or a number that counts on: an income may come once by chance.
+        """
         if self.rows < 2 or self.nulls or self.unique is not True:
             return False
         if self.kind == "string":
