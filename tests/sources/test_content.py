@@ -171,7 +171,7 @@ def test_as_another_user_a_file_without_rights_is_refused(tmp_path):
     file.write_text("a,b\n1,2\n")
     code = (
         "import os, sys; from pathlib import Path; from noria.declarations import Source; from noria.sources import fingerprint\n"  # noqa: E501
-        "import noria.sources.files\nos.geteuid() or os.seteuid(65534)\n"
+        "import noria.sources.transports.local\nos.geteuid() or os.seteuid(65534)\n"
         "try:\n    fingerprint(Source('s', sys.argv[1]), Path('.'))\nexcept Exception as error:\n    print(type(error).__name__, error)"  # noqa: E501
     )
     for folder in (tmp_path, *tmp_path.parents[:-1]):

@@ -9,13 +9,20 @@ from noria.core import backend_of
 from noria.declarations import Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.kinds import KindsFold, as_kinds, misfits
+from noria.sources.sql import Sql, sql
 
 if TYPE_CHECKING:
     import polars as pl
 
 CONNECTORS = {
     "file": "noria.sources.files:Files",
-    "package": "noria.sources.files:PackageFile",
+    "package": "noria.sources.files:Files",
+    "postgresql": "noria.sources.sql:Sql",
+    "postgres": "noria.sources.sql:Sql",
+    "mysql": "noria.sources.sql:Sql",
+    "mariadb": "noria.sources.sql:Sql",
+    "sqlite": "noria.sources.sql:Sql",
+    "duckdb": "noria.sources.sql:Sql",
 }
 """Of each scheme the kind that reads it, where a source gives no more than a URL."""
 
@@ -84,6 +91,7 @@ __all__ = [
     "Connector",
     "Fingerprint",
     "KindsFold",
+    "Sql",
     "State",
     "as_kinds",
     "connector",
@@ -91,4 +99,5 @@ __all__ = [
     "misfits",
     "odd_value",
     "read",
+    "sql",
 ]

@@ -1,17 +1,19 @@
-"""The content of one file: unpacked, bounded, and for texts surely UTF-8, before any parser sees it."""
+"""The content of one file: unpacked, bounded, and for texts surely UTF-8, in small pieces, before a parser sees it."""
 
 from __future__ import annotations
 
 import codecs
 import gzip
+import stat
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
-from noria.core import DataError, ResourceError
+from noria.core import DataError, NoriaError, ResourceError
 from noria.declarations import Source
 
 MOST_BYTES = 8 << 30
@@ -21,9 +23,12 @@ MOST_RATIO = 200
 MOST_LINE = 64 << 20
 """The longest line of a text file, in bytes."""
 TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson")
-FORMATS = (*TEXTS, ".parquet", ".arrow", ".feather")
+EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+FORMATS = (*TEXTS, ".parquet", ".arrow", ".feather", ".avro", *EXCEL)
 PACKED = (".gz", ".zip", ".zst")
 _CHUNK = 1 << 20
+_IN_MEMORY = 64 << 20
+_BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 
 
 def format_of(name: str) -> tuple[str, str]:
@@ -39,153 +44,276 @@ def format_of(name: str) -> tuple[str, str]:
     return (PurePath(path.stem).suffix if packed else path.suffix), packed
 
 
-def content_of(source: Source, place: str, size: int, stream: BinaryIO) -> tuple[str, bytearray]:
-    """The format of a file and its bytes; a text without its byte order mark.
+def known_format(source: Source, place: str, kind: str) -> str:
+    """The format, where it is one that can be read."""
+    if kind not in FORMATS:
+        raise DataError(
+            f"source '{source.name}': unknown format",
+            place=place,
+            value=kind or PurePath(place).name,
+            mend="one of " + ", ".join(FORMATS) + ", plain or " + ", ".join(PACKED) + "; or say format=…",
+        )
+    return kind
 
-    The file is read in small pieces, so that a line without end or a bomb costs little more than its limit.
+
+@contextmanager
+def broken_as_data_error(source: Source, place: str) -> Iterator[None]:
+    """What the system or a packing cannot give, as one error of the file."""
+    try:
+        yield
+    except NoriaError:
+        raise
+    except _BROKEN as error:
+        raise unreadable(source, place, error) from None
+
+
+@contextmanager
+def unpacked(source: Source, place: str, stream: BinaryIO, size: int, packed: str) -> Iterator[tuple[Any, str]]:
+    """A stream of the unpacked bytes, bounded, and the name of the file in an archive.
 
     Parameters
     ----------
     source : Source
         Whose file it is.
     place : str
-        Its path or URL: the end of it says format and packing, and errors name it.
+        Its path or URL, for errors.
+    stream : binary file
+        The file, from the first byte on; seekable. It is left open.
     size : int
         How many bytes there are, packed as they are.
-    stream : binary file
-        Those bytes, from the first on; a ZIP archive must be seekable. It is left open.
+    packed : str
+        ``".gz"``, ``".zip"``, ``".zst"`` or ``""``.
 
     Raises
     ------
     DataError
-        An unknown format, an archive of several files, a file that is cut short, a bomb, an overlong line, an empty
-        file, or a text that is not UTF-8.
-    ResourceError
-        The file may not be read.
+        An archive of several files, or whose file is a link or is locked.
     """
-    kind, packed = format_of(place)
-    try:
-        with _unpacked(source, place, stream, packed) as (plain, inner):
-            kind = kind or format_of(inner)[0]
-            if kind not in FORMATS:
-                raise DataError(
-                    f"source '{source.name}': unknown format",
-                    place=place,
-                    value=kind or PurePath(place).name,
-                    mend="one of " + ", ".join(FORMATS) + ", plain or " + ", ".join(PACKED),
-                )
-            data = _read(source, place, plain, size if packed else None, kind in TEXTS)
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
-        raise unreadable(source, place, error) from None
-    if not data[:4096].strip():
-        raise DataError(f"source '{source.name}': the file is empty", place=place, mend="a header line at least")
-    return kind, data
-
-
-@contextmanager
-def _unpacked(source: Source, place: str, stream: BinaryIO, packed: str) -> Iterator[tuple[Any, str]]:
-    """A stream of the unpacked bytes, and the name of the file in an archive."""
+    bound = _Bound(source, place, size)
     if packed == ".zip":
         with zipfile.ZipFile(stream) as archive:
-            # macOS puts a shadow of each file into its archives.
-            files = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
-            if len(files) != 1:
-                raise DataError(
-                    f"source '{source.name}': the archive holds {len(files)} files",
-                    place=place,
-                    value=", ".join(one.filename for one in files[:5]) or None,
-                    mend="one file an archive",
-                )
-            with archive.open(files[0]) as plain:
-                yield plain, files[0].filename
+            member = _only_member(source, place, archive)
+            with archive.open(member) as plain:
+                yield bound.of(plain), member.filename
     elif packed == ".gz":
         with gzip.open(stream) as plain:
-            yield plain, ""
+            yield bound.of(plain), ""
     elif packed == ".zst":
         import pyarrow
 
-        # Closing it would close the stream below, which is the caller's.
-        yield pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, "r"), "zstd"), ""
+        # Pieces, because it closes what it is given, and the file is the caller's.
+        yield bound.of(pyarrow.CompressedInputStream(pyarrow.PythonFile(Pieces(stream.read), "r"), "zstd")), ""
     else:
         yield stream, ""
 
 
-def _read(source: Source, place: str, stream: Any, packed_size: int | None, text: bool) -> bytearray:
-    data = bytearray()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    line = 0  # bytes since the last line end
-    while chunk := stream.read(_CHUNK):
-        if text and not data:
-            if chunk.startswith((b"\xff\xfe", b"\xfe\xff")) or (b"\0" in chunk[:2] and chunk[:2] != b"\0\0"):
-                raise DataError(
-                    f"source '{source.name}': the file is UTF-16, not UTF-8",
-                    place=place,
-                    value=chunk[:8].hex(" "),
-                    mend="convert it, such as with iconv -f utf-16 -t utf-8",
-                )
-            chunk = chunk.removeprefix(codecs.BOM_UTF8)
-        data += chunk
-        if packed_size is not None and len(data) > (limit := _most(packed_size)):
-            raise DataError(
-                f"source '{source.name}': the file unpacks to more than {size_text(limit)}",
-                place=place,
-                value=f"{size_text(packed_size)} packed",
-                mend="unpack it yourself if that is right",
-            )
-        if text:
-            if b"\0" in chunk:
-                raise DataError(
-                    f"source '{source.name}': the file holds NUL bytes",
-                    place=_at(place, data, data.index(b"\0")),
-                    mend="is it a text? its name says so",
-                )
-            line = _checked_line(source, place, data, chunk, line)
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError:
-                raise _not_utf8(source, place, data) from None
-    if text:
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            raise _not_utf8(source, place, data) from None
-    return data
-
-
-def _most(packed_size: int) -> int:
-    return min(MOST_BYTES, max(packed_size * MOST_RATIO, 16 << 20))
-
-
-def _checked_line(source: Source, place: str, data: bytearray, chunk: bytes, before: int) -> int:
-    """How long the last line is so far."""
-    first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
-    longest = before + (len(chunk) if first < 0 else first)
-    if longest > MOST_LINE:
+def _only_member(source: Source, place: str, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    # macOS puts a shadow of each file into its archives.
+    files = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+    if len(files) != 1:
         raise DataError(
-            f"source '{source.name}': a line is longer than {size_text(MOST_LINE)}",
-            place=_at(place, data, len(data) - len(chunk)),
-            value=bytes(data[len(data) - len(chunk) - before :][:60]).decode(errors="replace") + "…",
-            mend="is a line end missing?",
+            f"source '{source.name}': the archive holds {len(files)} files",
+            place=place,
+            value=", ".join(one.filename for one in files[:5]) or None,
+            mend="one file an archive",
         )
-    return longest if first < 0 else len(chunk) - last - 1
+    if stat.S_ISLNK(files[0].external_attr >> 16):
+        raise DataError(
+            f"source '{source.name}': the archive holds a link, not a file",
+            place=place, value=files[0].filename, mend="pack the file itself",
+        )  # fmt: skip
+    return files[0]
 
 
-def _at(place: str, data: bytearray, end: int) -> str:
-    line = data.count(b"\n", 0, end) + 1
-    return f"{place}, line {line}"
+class _Bound:
+    """Stops a packed file that grows without end."""
+
+    def __init__(self, source: Source, place: str, packed_size: int):
+        self._source, self._place, self._size = source, place, packed_size
+
+    def of(self, stream: Any) -> Pieces:
+        most, given = min(MOST_BYTES, max(self._size * MOST_RATIO, 16 << 20)), 0
+
+        def read(size: int) -> bytes:
+            nonlocal given
+            data: bytes = stream.read(min(size, _CHUNK) if size >= 0 else _CHUNK)
+            given += len(data)
+            if given > most:
+                raise DataError(
+                    f"source '{self._source.name}': the file unpacks to more than {size_text(most)}",
+                    place=self._place,
+                    value=f"{size_text(self._size)} packed",
+                    mend="unpack it yourself if that is right",
+                )
+            return data
+
+        return Pieces(read)
 
 
-def _not_utf8(source: Source, place: str, data: bytearray) -> DataError:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        start = error.start
-    return DataError(
-        f"source '{source.name}': the file is not UTF-8",
-        place=f"{_at(place, data, start)}, byte {start}",
-        value=bytes(data[start : start + 8]).hex(" "),
-        mend="convert it, such as with iconv -f latin1 -t utf-8",
-    )
+class Pieces:
+    """A binary file that can only be read on, made of a function that gives its next bytes.
+
+    Parsers read it from threads of their own and word errors anew: what was raised while reading stays in `error`.
+    """
+
+    closed = False
+
+    def __init__(self, more: Callable[[int], bytes]):
+        self._more = more
+        self.error: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        """Exactly so many bytes, but at the end; all where nothing is said."""
+        try:
+            found = self._more(size)
+            if len(found) == size or not found:
+                return found
+            parts, left = [found], size - len(found)
+            while (left > 0 or size < 0) and (found := self._more(left if size >= 0 else -1)):
+                parts.append(found)
+                left -= len(found)
+            return b"".join(parts)
+        except Exception as error:
+            self.error = self.error or error
+            raise
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@contextmanager
+def seekable(source: Source, place: str, stream: BinaryIO, size: int, packed: str) -> Iterator[tuple[BinaryIO, str]]:
+    """The unpacked file as one in which a parser may jump: where it is packed, a temporary copy. And its inner name."""
+    with unpacked(source, place, stream, size, packed) as (plain, inner):
+        if not packed:
+            yield stream, inner
+            return
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as copy:
+            while chunk := plain.read(_CHUNK):
+                copy.write(chunk)
+            copy.seek(0)
+            yield copy, inner  # type: ignore[misc]
+
+
+class _Text:
+    """Checks a text piece by piece and gives it as UTF-8; a line without end costs little more than its limit."""
+
+    def __init__(self, source: Source, place: str, stream: Any, encoding: str):
+        self._source, self._place, self._stream = source, place, stream
+        try:
+            found = codecs.lookup(encoding or "utf-8")
+            self._decoder = codecs.getincrementaldecoder(found.name)()
+        except LookupError:
+            raise source.refuse("there is no such encoding", field="encoding", value=encoding) from None
+        self._utf8 = found.name == "utf-8"
+        self._bytes = self._lines = self._line = 0  # read so far; line ends among them; bytes since the last
+        self._began = self._ended = False
+        self._ready = b""
+
+    def more(self, size: int) -> bytes:
+        """The next checked bytes, so many at most."""
+        while not self._ready and not self._ended:
+            chunk = self._stream.read(_CHUNK)
+            self._ended = not chunk
+            self._ready = self._checked(chunk)
+        if size < 0 or size >= len(self._ready):
+            given, self._ready = self._ready, b""
+        else:
+            given, self._ready = self._ready[:size], self._ready[size:]
+        return given
+
+    def _checked(self, chunk: bytes) -> bytes:
+        first, self._began = not self._began, True
+        if first:
+            if self._utf8:
+                self._refuse_utf16(chunk)
+            if not chunk.strip() and len(chunk) < _CHUNK:
+                raise empty(self._source, self._place)
+        waiting = self._decoder.getstate()[0]
+        text = chunk
+        if not self._utf8 or waiting or not chunk.isascii():
+            try:
+                decoded = self._decoder.decode(chunk, final=not chunk)
+                text = chunk if self._utf8 else decoded.encode()
+            except UnicodeError as error:
+                raise self._wrong_byte(waiting, chunk, error) from None
+        if b"\0" in text:
+            raise DataError(
+                f"source '{self._source.name}': the file holds NUL bytes",
+                place=self._at(text, text.index(b"\0")),
+                mend="is it a text? its name says so",
+            )
+        self._measure(text)
+        self._bytes += len(chunk)
+        return text.removeprefix(codecs.BOM_UTF8) if first else text
+
+    def _refuse_utf16(self, chunk: bytes) -> None:
+        if chunk.startswith((b"\xff\xfe", b"\xfe\xff")) or (b"\0" in chunk[:2] and chunk[:2] != b"\0\0"):
+            raise DataError(
+                f"source '{self._source.name}': the file is UTF-16, not UTF-8",
+                place=self._place,
+                value=chunk[:8].hex(" "),
+                mend='nr.files(…, encoding="utf-16")',
+            )
+
+    def _measure(self, text: bytes) -> None:
+        """How long lines are."""
+        first, last = text.find(b"\n"), text.rfind(b"\n")
+        longest = self._line + (len(text) if first < 0 else first)
+        if longest > MOST_LINE:
+            raise DataError(
+                f"source '{self._source.name}': a line is longer than {size_text(MOST_LINE)}",
+                place=f"{self._place}, line {self._lines + 1}",
+                value=text[:60].decode(errors="replace") + "…",
+                mend="is a line end missing?",
+            )
+        self._line = longest if first < 0 else len(text) - last - 1
+        self._lines += text.count(b"\n")
+
+    def _at(self, text: bytes, end: int) -> str:
+        line = self._lines + text.count(b"\n", 0, end) + 1
+        return f"{self._place}, line {line}"
+
+    def _wrong_byte(self, waiting: bytes, chunk: bytes, error: UnicodeError) -> DataError:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        data = waiting + chunk
+        wanted = "UTF-8" if self._utf8 else "of its encoding"
+        return DataError(
+            f"source '{self._source.name}': the file is not {wanted}",
+            place=f"{self._at(data, start)}, byte {self._bytes - len(waiting) + start}",
+            value=data[start : start + 8].hex(" "),
+            mend='say which it is: nr.files(…, encoding="latin-1")',
+        )
+
+
+def text_of(source: Source, place: str, stream: Any, encoding: str = "") -> Pieces:
+    """A text as a stream of UTF-8 without a byte order mark.
+
+    Parameters
+    ----------
+    source : Source
+        Whose file it is.
+    place : str
+        Its path or URL, for errors.
+    stream : binary file
+        Its unpacked bytes.
+    encoding : str
+        What it is written in; UTF-8 by default.
+
+    Raises
+    ------
+    DataError
+        While it is read: an empty file, a text of another encoding, NUL bytes, an overlong line.
+    """
+    return Pieces(_Text(source, place, stream, encoding).more)
+
+
+def empty(source: Source, place: str) -> DataError:
+    """The error for a file in which nothing stands."""
+    return DataError(f"source '{source.name}': the file is empty", place=place, mend="a header line at least")
 
 
 def unreadable(source: Source, place: str, error: Exception) -> ResourceError | DataError:

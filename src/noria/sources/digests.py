@@ -38,7 +38,7 @@ class FileDigests:
 
     def of(self, file: Path) -> str:
         """The digest of a file's bytes; see `noria.core.file_digest`."""
-        name, stamp = str(file.absolute()), _stamp(file)
+        name, stamp = str(file.absolute()), stamp_of(file)
         remembered = self._before.get(name)
         if remembered is not None and remembered[0] == stamp:
             self._now[name] = remembered
@@ -46,7 +46,7 @@ class FileDigests:
         # The wall's clock, because the file system has no other; it is no part of what is found.
         began = time.time_ns()
         digest = file_digest(file)
-        if stamp == _stamp(file) and max(stamp[1:3]) < began - _YOUNG:
+        if stamp == stamp_of(file) and max(stamp[1:3]) < began - _YOUNG:
             self._now[name] = stamp, digest
         return digest
 
@@ -64,7 +64,7 @@ class FileDigests:
                 beside.unlink(missing_ok=True)
 
 
-def _stamp(file: Path) -> _Stamp:
+def stamp_of(file: Path) -> _Stamp:
     """What changes with a file: its size, when content and inode changed, and which inode it is.
 
     The inode's own time tells of a file whose time was set back, as ``cp -p`` and ``rsync -t`` do.

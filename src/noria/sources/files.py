@@ -1,126 +1,234 @@
-"""Files as a source: a path, a glob or a member of an installed package; texts, Parquet or Arrow, plain or packed.
-
-A file is read whole: one source is held in memory while it is read.
-"""
+"""Files as a source: what a path, a glob or a URL means, of every format, from here or from elsewhere."""
 
 from __future__ import annotations
 
-import difflib
-import glob
 import hashlib
-import os
-from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from typing import Annotated, Any, Literal
 
-from noria.core import DataError, DeclarationError
-from noria.declarations import Source
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
+
+from noria.declarations import Secret, SignIn, Source
+from noria.declarations.declaration import Names
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
-from noria.sources.content import TEXTS, content_of, format_of, size_text, unreadable
-from noria.sources.digests import FileDigests
-from noria.sources.formats import SEPARATORS, rows_of
+from noria.sources.content import broken_as_data_error, format_of, known_format, size_text, unpacked
+from noria.sources.formats import FORMATS, Given, Options
+from noria.sources.transports import Listed, Transport, transport
 
-if TYPE_CHECKING:
-    import polars as pl
+
+def _as_pairs(value: object) -> object:
+    return tuple(value.items()) if isinstance(value, dict) else value
 
 
 class Files(Connector):
-    """Reads ``file`` URLs and plain paths, relative to the project's folder; ``*`` and ``**`` match many files.
+    """Files, with what their names do not say. It is made by `noria.files`, which documents it.
 
     Parameters
     ----------
     url : str
         A path, a glob or a URL.
+    format, compression, separator, quote, encoding, header, skip, sheet, sign_in, store, redirects : optional
+        See `noria.files`.
+
+    Examples
+    --------
+    >>> Files("data/*.csv", separator=";").separator
+    ';'
     """
 
-    def fingerprint(self, ask: Ask) -> Fingerprint:
-        """The digest of the formats and bytes of all files, in order; their names and times do not count.
+    format: (
+        Literal["csv", "tsv", "jsonl", "ndjson", "parquet", "arrow", "feather", "avro", "xlsx", "xls", "ods"] | None
+    ) = None
+    compression: Literal["gz", "zip", "zst", "none"] | None = None
+    separator: str | None = Field(default=None, min_length=1, max_length=1)
+    quote: str | None = Field(default=None, max_length=1)
+    encoding: str | None = None
+    header: bool | Names | None = None
+    skip: int | None = Field(default=None, ge=0)
+    sheet: int | str | None = None
+    sign_in: SerializeAsAny[SignIn] | None = None
+    store: Annotated[tuple[tuple[str, str | Secret], ...], BeforeValidator(_as_pairs)] = ()
+    redirects: Names = ()
 
-        With a cache only files that changed since they were last asked about are read.
+    @field_validator("separator", "quote")
+    @classmethod
+    def _one_byte(cls, value: str | None) -> str | None:
+        if value and (not value.isascii() or value in "\r\n\0"):
+            raise ValueError("one ASCII character that is no line end")
+        return value
+
+    @property
+    def increments(self) -> str:
+        return "files"
+
+    def fingerprint(self, ask: Ask) -> Fingerprint:
+        """A digest of the listing, in the order of names.
+
+        Of this machine's files it is their formats and bytes that count, not their names and times; of others their
+        names, sizes, and entity tags or times. With a cache only files here that changed since are read.
         """
-        source = ask.source
-        digest, size, files = hashlib.blake2b(digest_size=16), 0, self.files(source, ask.base)
-        digests = FileDigests(ask.cache / f"{source.name}.json" if ask.cache else None)
+        ways = transport(ask, self)
+        try:
+            files = ways.listed(marks=True)
+        finally:
+            ways.close()
+        digest = hashlib.blake2b(digest_size=16)
         for file in files:
-            _options(source, file)
-            try:
-                digest.update(f"{format_of(file.name)}{digests.of(file)}".encode())
-                size += file.stat().st_size
-            except OSError as error:
-                raise unreadable(source, str(file), error) from None
-        digests.keep()
-        return Fingerprint(digest.hexdigest(), f"{len(files)} file{'s' if len(files) > 1 else ''}, {size_text(size)}")
+            kind, packed = self._format(ask.source, file)
+            about = file.mark if ways.by_content else f"|{file.name}|{file.size}|{file.mark}|"
+            digest.update(f"{(kind, packed)}{about}".encode(errors="surrogateescape"))
+        sizes = sum(max(file.size, 0) for file in files)
+        reads = f"{len(files)} file{'s' if len(files) > 1 else ''}, {size_text(sizes)}"
+        return Fingerprint(digest.hexdigest() if all(file.mark for file in files) else "", reads)
 
     def batches(self, ask: Ask, since: State | None = None) -> Iterator[Batch]:
-        """The rows of each file, in order."""
-        for file in self.files(ask.source, ask.base):
-            kind, frame = _rows(ask.source, file)
-            yield Batch(frame, str(file), untyped=kind in TEXTS)
+        """The rows of each file, in order; with `since`, of those that are new or were written anew.
 
-    def files(self, source: Source, base: Path) -> list[Path]:
-        """The files that the URL means."""
-        path = unquote(self.url.removeprefix("file://")) if self.url.startswith("file://") else self.url
-        place = base / path  # an absolute path stays
-        if place.is_file():
-            return [place]
-        pattern = path if Path(path).is_absolute() else str(Path(glob.escape(str(base))) / path)
-        found = sorted(Path(name) for name in glob.glob(pattern, recursive=True)) if glob.has_magic(path) else []
-        files = [file for file in found if file.is_file()]
-        if not files:
-            raise DataError(
-                f"source '{source.name}': " + ("this is a folder" if place.is_dir() else "there is no such file"),
-                place=source.written_at or None,
-                value=str(place),
-                mend=f"{path.rstrip('/')}/*.csv means its files"
-                if place.is_dir()
-                else "a path relative to the project's folder, an absolute path, or a glob",
-            )
-        return files
-
-
-class PackageFile(Files):
-    """Reads ``package://DISTRIBUTION/path``: a file of an installed distribution, found without importing it."""
-
-    def files(self, source: Source, base: Path) -> list[Path]:
-        name, _, inside = self.url.removeprefix("package://").partition("/")
+        The state is each file's size, mark and number of rows. A file that is gone keeps its place in it: if it comes
+        back as it was, its rows are there already.
+        """
+        incremental = ask.source.incremental is not None
+        ways = transport(ask, self)
         try:
-            package = distribution(name)
-        except (PackageNotFoundError, ValueError):
-            raise DeclarationError(
-                f"source '{source.name}': the package '{name}' is not installed",
-                place=source.written_at or None,
-                mend=f"pip install {name}",
-            ) from None
-        known = {str(file): file for file in package.files or ()}
-        for path in (inside, f"{name}/{inside}"):
-            if path in known and ".." not in Path(path).parts:
-                return [Path(str(package.locate_file(known[path])))]
-        near = difflib.get_close_matches(inside, [path.removeprefix(f"{name}/") for path in known], n=1)
-        raise DataError(
-            f"source '{source.name}': the package '{name}' has no such file",
-            place=source.written_at or None,
-            value=inside,
-            mend=f"did you mean '{near[0]}'?" if near else None,
-        )
+            known: dict[str, Any] = dict((since or {}).get("files", {}))
+            for file in ways.listed(marks=incremental):
+                about = [file.size, file.mark]
+                if file.name in known and file.mark and known[file.name] == about:
+                    continue
+                again = file.name in known
+                known[file.name] = about
+                state = {"files": dict(known)} if incremental else None
+                yield from self._batches_of(ask, ways, file, state, again)
+        finally:
+            ways.close()
+
+    def _batches_of(self, ask: Ask, ways: Transport, file: Listed, state: State | None, again: bool) -> Iterator[Batch]:
+        """All batches of a file; the last one bears the state, for one can only stop between files."""
+        kind, packed = self._format(ask.source, file)
+        before: Batch | None = None
+        first = 1
+        with ways.opened(file) as stream, broken_as_data_error(ask.source, file.place):
+            size = stream.seek(0, 2)
+            stream.seek(0)
+            if not kind:
+                with unpacked(ask.source, file.place, stream, size, packed) as (_, inner):
+                    kind = known_format(ask.source, file.place, format_of(inner)[0])
+                stream.seek(0)
+                self._refuse_options(ask.source, file, kind)
+            reader = FORMATS[kind]
+            options = Options(self.separator, self.quote, self.encoding, self.sheet, self.header, self.skip)
+            for frame in reader.frames(Given(ask.source, file.place, kind, packed, stream, size, options)):
+                if before is not None and len(before.frame):
+                    yield before
+                before = Batch(frame, file.place, first, untyped=reader.untyped, again=again)
+                first += len(frame)
+        # Only now is it sure that the file did not change meanwhile.
+        if before is not None:
+            yield _with_state(before, state)
+
+    def _format(self, source: Source, file: Listed) -> tuple[str, str]:
+        """Format and packing of a file; a format of "" stands in its archive. What it has no options for is refused."""
+        kind, packed = format_of(file.name.partition("?")[0])
+        if self.compression is not None:
+            packed = "" if self.compression == "none" else f".{self.compression}"
+        kind = f".{self.format}" if self.format else kind
+        if kind == "" and packed == ".zip":
+            return "", packed
+        known_format(source, file.place, kind)
+        self._refuse_options(source, file, kind)
+        return kind, packed
+
+    def _refuse_options(self, source: Source, file: Listed, kind: str) -> None:
+        given: Mapping[str, object] = {
+            "separator": self.separator, "quote": self.quote, "encoding": self.encoding, "sheet": self.sheet,
+            "header": self.header, "skip": self.skip, "null_values": source.null_values or None,
+        }  # fmt: skip
+        for name, value in given.items():
+            if value is None or name in FORMATS[kind].options:
+                continue
+            if name == "null_values":
+                raise source.refuse(
+                    "null values can only be named for texts without types",
+                    field="null_values",
+                    value=f"{', '.join(source.null_values)} in {file.name}",
+                    mend="leave null_values out: this format says itself what is null",
+                )
+            raise source.refuse(f"{kind} has no such thing", field=name, value=f"{value} for {file.name}",
+                                mend=f"leave {name} out, or say format=…")  # fmt: skip
+
+    def files(self, source: Source, base: Path) -> list[Path]:
+        """The files of this machine that the URL means: what a kind of one's own may find in another way."""
+        from noria.sources.transports.local import files_at
+        from noria.sources.transports.package import file_in
+
+        if self.url.startswith("package://"):
+            return [file_in(source, self.url)]
+        return files_at(source.written_at or None, source.name, self.url, base)
 
 
-def _rows(source: Source, file: Path) -> tuple[str, pl.DataFrame]:
-    try:
-        with open(file, "rb") as stream:
-            kind, data = content_of(source, str(file), os.fstat(stream.fileno()).st_size, stream)
-    except OSError as error:
-        raise unreadable(source, str(file), error) from None
-    return kind, rows_of(source, str(file), kind, data)
+def _with_state(batch: Batch, state: State | None) -> Batch:
+    from dataclasses import replace
+
+    return replace(batch, state=state)
 
 
-def _options(source: Source, file: Path) -> None:
-    """Refuse what this format cannot do."""
-    if source.null_values and format_of(file.name)[0] not in (*SEPARATORS, ""):
-        raise source.refuse(
-            "null values can only be named for texts without types",
-            field="null_values",
-            value=f"{', '.join(source.null_values)} in {file.name}",
-            mend="leave null_values out: this format says itself what is null",
-        )
+def files(
+    url: str,
+    *,
+    format: str | None = None,
+    compression: str | None = None,
+    separator: str | None = None,
+    quote: str | None = None,
+    encoding: str | None = None,
+    header: bool | list[str] | None = None,
+    skip: int | None = None,
+    sheet: int | str | None = None,
+    sign_in: SignIn | None = None,
+    store: Mapping[str, str | Secret] | None = None,
+    redirects: str | list[str] = (),  # type: ignore[assignment]
+) -> Files:
+    """Files as the origin of a source, where the URL alone does not say enough.
+
+    What a format or a transport has no such thing for is refused, never passed over.
+
+    Parameters
+    ----------
+    url : str
+        A path, relative to the project's folder, or a URL: ``file``, ``package``, ``https``, ``s3``, ``gs``, ``az``,
+        ``sftp``, ``hdfs``. ``*``, ``?``, ``[…]`` and ``**`` match many files, but not over HTTP, which lists nothing.
+    format : str, optional
+        ``"csv"``, ``"tsv"``, ``"jsonl"``, ``"parquet"``, ``"arrow"``, ``"avro"``, ``"xlsx"``, …, where the name does
+        not say.
+    compression : str, optional
+        ``"gz"``, ``"zip"``, ``"zst"`` or ``"none"``, where the name does not say.
+    separator, quote : str, optional
+        What stands between and around the fields of a CSV; ``quote=""``: quotes mean nothing.
+    encoding : str, optional
+        What a text is written in, such as ``"latin-1"``; UTF-8 otherwise.
+    header : bool or list of str, optional
+        Whether the first row names the columns of a CSV or a sheet; the names, where it does not. With False they are
+        ``column_1``, ``column_2``, ….
+    skip : int, optional
+        How many lines stand before the header.
+    sheet : int or str, optional
+        Which sheet of a workbook, by name or number from 1; needed where there are several.
+    sign_in : SignIn, optional
+        How the server knows who asks, such as `noria.ssh`.
+    store : dict of str to str or Secret, optional
+        Settings of an object store: ``endpoint``, ``region``, ``access_key_id``, ``secret_access_key``,
+        ``skip_signature``, …. What is not given comes from the environment.
+    redirects : str or list of str, optional
+        Other hosts that a server may redirect to; they never see the sign-in.
+
+    Examples
+    --------
+    >>> import noria as nr
+    >>> orders = nr.Source("orders", nr.files("orders/*.txt", format="csv", separator=";", encoding="latin-1"))
+    >>> orders.origin.separator
+    ';'
+    """
+    return Files(
+        url, format=format, compression=compression, separator=separator, quote=quote, encoding=encoding, header=header,
+        skip=skip, sheet=sheet, sign_in=sign_in, store=store or (), redirects=redirects,
+    )  # fmt: skip

@@ -24,13 +24,18 @@ def whole(source: Source, batches: Iterable[Batch]) -> pl.DataFrame:
     """
     import polars as pl
 
-    parts = [(batch, in_utc(batch.frame)) for batch in batches]
+    parts, untyped = dict[str, list[pl.DataFrame]](), False
+    for batch in batches:
+        parts.setdefault(batch.place, []).append(in_utc(batch.frame))
+        untyped = untyped or batch.untyped
     if not parts:
         raise DataError(f"source '{source.name}': there is no row", mend="one row at least")
-    first = parts[0][0].place
-    for batch, frame in parts:
-        _alike(source, parts[0][1], frame, batch.place)
-    rows = pl.concat([frame for _, frame in parts], how="vertical_relaxed")
+    # Batches of one place may have more columns than those before them, where a format names them in each row.
+    places = {place: pl.concat(frames, how="diagonal_relaxed") for place, frames in parts.items()}
+    first = next(iter(places))
+    for place, frame in places.items():
+        _alike(source, places[first], frame, place)
+    rows = pl.concat(places.values(), how="vertical_relaxed")
     if "_row" in rows.columns or "_reasons" in rows.columns:
         raise DataError(
             f"source '{source.name}' has a column '_row' or '_reasons'",
@@ -39,7 +44,7 @@ def whole(source: Source, batches: Iterable[Batch]) -> pl.DataFrame:
         )
     if rows.is_empty():
         raise DataError(f"source '{source.name}': there are columns but no row", place=first, mend="one row at least")
-    if parts[0][0].untyped:
+    if untyped:
         rows = with_kinds(rows, keep=source.contract.types)
     return rows.with_row_index("_row", 1).with_columns(pl.col("_row").cast(pl.Int64))
 

@@ -1,0 +1,66 @@
+"""Files from elsewhere, copied to a temporary file: what breaks off goes on from where it was."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, TypeVar
+
+from noria.core import TransientError
+from noria.sources.connector import Ask
+from noria.sources.content import size_text
+from noria.sources.retry import retried
+from noria.sources.transports import Listed
+
+T = TypeVar("T")
+
+
+def tried(ask: Ask, call: Callable[[], T]) -> T:
+    """What a call gives, tried as often as the source says."""
+    return retried(call, tries=ask.source.tries, say=ask.say)
+
+
+@contextmanager
+def copied(ask: Ask, file: Listed, read: Callable[[int], Iterator[bytes]]) -> Iterator[BinaryIO]:
+    """A temporary copy of a file; the disk, not the memory, holds it.
+
+    Parameters
+    ----------
+    ask : Ask
+        What the source allows.
+    file : Listed
+        The file as it was listed: exactly so many bytes are taken.
+    read : callable
+        Its bytes from an offset on; raises a TransientError where the file is not what was listed.
+    """
+    with tempfile.TemporaryFile() as copy:
+
+        def go_on() -> None:
+            for chunk in read(copy.tell()):
+                copy.write(chunk if file.size < 0 else chunk[: file.size - copy.tell()])
+            if 0 <= file.size != copy.tell():
+                raise TransientError(
+                    f"source '{ask.source.name}': the file broke off after {size_text(copy.tell())}",
+                    place=file.place,
+                    value=f"{size_text(file.size)} were listed",
+                )
+
+        while True:
+            before = copy.tell()
+            try:
+                tried(ask, go_on)
+                break
+            except TransientError:
+                if copy.tell() == before:
+                    raise
+                # It went on for a while, so it is up: the tries are counted anew.
+        copy.seek(0)
+        yield copy
+
+
+def changed(ask: Ask, file: Listed) -> TransientError:
+    """The error for a file that is not what was listed any more."""
+    return TransientError(
+        f"source '{ask.source.name}' changed while it was read", place=file.place, mend="run again when it is whole"
+    )
