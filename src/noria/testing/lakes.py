@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -218,6 +221,56 @@ class LakeSuite:
             lake.read("t", datetime(2000, 1, 1, tzinfo=UTC))
         with pytest.raises(DeclarationError, match="time zone"):
             lake.read("t", datetime(2000, 1, 1))
+
+    def test_several_processes_that_write_at_once_lose_nothing(self, lake: Lake, url: str) -> None:
+        lake.write("t", pl.DataFrame({"id": ["seed"], "by": ["-"]}), step_key="seed")
+        modes = ["append", "append", "merge", "merge"]
+        with contextlib.ExitStack() as stack:
+            writers = [
+                stack.enter_context(
+                    subprocess.Popen(
+                        [sys.executable, "-c", _WRITER, url, f"w{number}", mode],
+                        text=True,
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                    )
+                )
+                for number, mode in enumerate(modes)
+            ]
+            for one in writers:
+                assert one.stdout is not None
+                assert one.stdout.readline() == "ready\n"
+            told = []
+            for one in writers:
+                assert one.stdin is not None
+                one.stdin.write("go\n")
+                one.stdin.flush()
+            for one in writers:
+                told += [int(line) for line in one.communicate(timeout=100)[0].split()]
+                assert one.returncode == 0
+        wanted = {f"w{number}-{turn}" for number in range(len(modes)) for turn in range(_TURNS)}
+        assert len(told) == len(set(told)) == len(wanted)
+        assert {version.step for version in lake.versions("t")} == {"seed", *wanted}
+        found = lake.read("t").collect()
+        assert sorted(found["id"]) == sorted([*wanted, "seed", "shared"])
+        for version in lake.versions("t"):
+            assert lake.has("t", version.version)
+
+
+_TURNS = 3
+_WRITER = f"""
+import sys
+import polars as pl
+from noria.lake import open_lake
+url, name, mode = sys.argv[1:]
+lake = open_lake(url)
+print("ready", flush=True)
+sys.stdin.readline()
+for turn in range({_TURNS}):
+    ids = [f"{{name}}-{{turn}}", *(["shared"] if mode == "merge" else [])]
+    print(lake.write("t", pl.DataFrame({{"id": ids, "by": [name] * len(ids)}}), step_key=ids[0], mode=mode,
+                     key=["id"] if mode == "merge" else []), flush=True)
+"""
 
 
 def _frame(rows: int) -> pl.DataFrame:
