@@ -11,11 +11,21 @@ import functools
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from noria import child
-from noria.core import DeclarationError, canonical, code_key, content_key, plain, redacted, without_secrets
+from noria.core import (
+    DeclarationError,
+    canonical,
+    clock_from_environment,
+    code_key,
+    content_key,
+    plain,
+    redacted,
+    without_secrets,
+)
 from noria.cost import expected
 from noria.declarations import Project
 from noria.lake import open_lake
@@ -83,6 +93,17 @@ class Plan:
         return tuple(planned for planned in self.steps if planned.due)
 
     @property
+    def looks(self) -> Plan | None:
+        """The due steps whose result only running them tells, with what they wait for; None where there are none."""
+        wanted = {planned.step.name for planned in self.due if planned.step.looks is not None}
+        if not wanted:
+            return None
+        for planned in reversed(self.steps):
+            if planned.step.name in wanted:
+                wanted |= set(planned.step.inputs)
+        return replace(self, steps=tuple(planned for planned in self.steps if planned.step.name in wanted))
+
+    @property
     def expected(self) -> tuple[float, float, int]:
         """Seconds and money of the due steps whose history is known, and how many of them have none."""
         known = [planned.expected for planned in self.due if planned.expected is not None]
@@ -96,8 +117,12 @@ def compile_plan(
     extra_steps: Sequence[Step] = (),
     *,
     evidence: Sequence[str] = (),
+    looked: Mapping[str, Outcome] | None = None,
 ) -> Plan:
     """Join the rooms' steps into a plan.
+
+    What a step that looks will find is not known before it ran; until then the plan takes it that nothing is new. So a
+    run goes in two parts: `Plan.looks` first, then the plan that is compiled again with what they found.
 
     Parameters
     ----------
@@ -111,6 +136,8 @@ def compile_plan(
         Steps of rooms above this one: the rehearsal, the report.
     evidence : sequence of str
         Which of these must have ended before the gates are asked.
+    looked : mapping of str to Outcome, optional
+        What the steps that look found just now; without it, they are due.
 
     Raises
     ------
@@ -121,7 +148,8 @@ def compile_plan(
     """
     refuse_another(project, workspace, ledger)
     open_lake(workspace.lake)  # refuses what no lake can be
-    plan = plan_steps(project, [*_declared(project, workspace, ledger, evidence), *extra_steps], workspace, ledger)
+    steps = [*_declared(project, workspace, ledger, evidence), *extra_steps]
+    plan = plan_steps(project, steps, workspace, ledger, looked=looked)
     _check_once(plan, workspace)
     return plan
 
@@ -145,10 +173,12 @@ def plan_steps(
     workspace: Workspace,
     ledger: Ledger,
     done: Mapping[str, Outcome] | None = None,
+    *,
+    looked: Mapping[str, Outcome] | None = None,
 ) -> Plan:
     """The plan of these steps alone, see `compile_plan`; `done` is what other steps, by name, left for them to read."""
     done = done or {}
-    return Plan(project, tuple(_planned(in_order(steps, done), workspace, ledger, done)), done)
+    return Plan(project, tuple(_planned(in_order(steps, done), workspace, ledger, done, looked or {})), done)
 
 
 def in_order(steps: Iterable[Step], done: Collection[str] = ()) -> list[Step]:
@@ -179,7 +209,7 @@ def _declared(project: Project, workspace: Workspace, ledger: Ledger, evidence: 
     from noria import features, gates, ingest, models, training
 
     steps = (
-        *ingest.steps(project, workspace.project_file.parent, workspace.digests),
+        *ingest.steps(project, workspace.project_file.parent, workspace),
         *features.steps(project),
         *training.steps(project),
         *models.steps(project),
@@ -195,8 +225,9 @@ def _in_place(step: Step, url: str, workspace: Workspace) -> Step:
 
 
 def _planned(
-    steps: Sequence[Step], workspace: Workspace, ledger: Ledger, done: Mapping[str, Outcome]
-) -> Iterator[Planned]:
+    steps: Sequence[Step], workspace: Workspace, ledger: Ledger, done: Mapping[str, Outcome],
+    looked: Mapping[str, Outcome],
+) -> Iterator[Planned]:  # fmt: skip
     keys = {name: content_key(outcome.outputs) for name, outcome in done.items()}
     due: set[str] = set()
     for step in steps:
@@ -204,7 +235,12 @@ def _planned(
         parts = step.parts(keys)
         last, same = _history(step, key, ledger)
         reason, outcome = "", None
-        if same is not None:
+        if step.looks is not None:
+            outcome = looked.get(step.name) or _still_new(step, parts, last, workspace)
+            reason = "" if outcome is not None else _looks(step, parts, last, due, workspace)
+            left = outcome or (outcome_of(last) if last is not None else None)
+            keys[step.name] = content_key(left.outputs if left is not None else {})
+        elif same is not None:
             outcome = outcome_of(same)
             if gone := _gone(outcome, workspace):
                 reason, outcome = f"{gone} is gone", None
@@ -212,9 +248,26 @@ def _planned(
                 reason, outcome = _changed(step, parts, last, due, workspace), None
         else:
             reason = _changed(step, parts, last, due, workspace)
-        if reason:
+        if reason and step.looks is None:
             due.add(step.name)
         yield Planned(step, key, parts, reason, outcome, expected(ledger, step.name) if reason else None)
+
+
+def _still_new(step: Step, parts: Mapping[str, str], last: Event | None, workspace: Workspace) -> Outcome | None:
+    """What a step that looks left last, where that is young enough and nothing else that it hangs on changed."""
+    if last is None or any(parts[part] != last.body["parts"][part] for part in ("code", "declaration", "inputs")):
+        return None
+    age = (clock_from_environment().now() - last.at) // timedelta(microseconds=1)
+    outcome = outcome_of(last)
+    return outcome if age < (step.looks or 0) and not _gone(outcome, workspace) else None
+
+
+def _looks(step: Step, parts: Mapping[str, str], last: Event | None, due: set[str], workspace: Workspace) -> str:
+    """Why a step that looks is due: what changed, or only that it looks."""
+    if last is None:
+        return "first run"
+    changed = _changed(step, {**parts, "data": last.body["parts"]["data"]}, last, due, workspace)
+    return "looks for what is new" if changed == "its inputs changed" else changed
 
 
 def outcome_of(event: Event) -> Outcome:
@@ -317,7 +370,13 @@ def _brief(value: Any) -> str:
 def _check_once(plan: Plan, workspace: Workspace) -> None:
     """Check the declarations against the sources' columns, unless just these were checked before."""
     ingests = [planned for planned in plan.steps if planned.step.name.startswith("ingest:")]
-    fingerprints = [planned.step.fingerprint for planned in ingests]
+    if any(planned.step.looks is not None and planned.outcome is None for planned in ingests):
+        return  # what a server's columns are, looking will tell
+    fingerprints = [
+        planned.step.fingerprint if planned.step.looks is None or planned.outcome is None
+        else content_key(planned.outcome.outputs)
+        for planned in ingests
+    ]  # fmt: skip
     key = content_key(plan.project, fingerprints, code_key(_check, plan.project))
     remembered = workspace.root / "checked"
     if remembered.is_file() and remembered.read_text(encoding="ascii") == key:

@@ -123,6 +123,9 @@ class Step:
         The fingerprint in words for ``noria plan``: ``"1 file, 7.2 MB"``.
     tags : mapping
         What its cost is charged to, beside the project's tags.
+    looks : int, optional
+        Of a step whose result only running it tells, such as a read of a server: how long in microseconds what it found
+        counts as new. Steps that read it are keyed by what it left, not by its key. None for all others.
     """
 
     name: str
@@ -132,6 +135,7 @@ class Step:
     fingerprint: str = ""
     reads: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    looks: int | None = None
 
     def key(self, input_keys: Mapping[str, str]) -> str:
         """The content key, given the keys of its inputs."""

@@ -61,6 +61,9 @@ def lines_of(why: Why, answer: tuple[float, str] | None = None) -> Iterator[str]
         yield f"  {_short(event):<{width}}  {_verdict(event):<6}  {_said(event)}"
     if not evidence:
         yield "  no gate was asked about it"
+    for event in why.repairs:
+        yield f"repaired since {event.at:%Y-%m-%d %H:%M:%S}"
+        yield f"  {_said(event)}"
     yield "people"
     people = [event for event in why.decisions if event.kind.startswith("approval.")]
     for event in people:
@@ -129,6 +132,10 @@ def _said(event: Event) -> str:
         "step.failed": lambda: body["error"].splitlines()[0],
         "table.written": lambda: f"{body['kept']:,} rows kept, {body['quarantined']:,} quarantined",
         "contract.checked": lambda: _contract(body["verdicts"]),
+        "source.changed": lambda: f"{body['text']} ({body['action']}); mend: {body['mend']}",
+        "data.late": lambda: f"{body['rows']:,} rows of before {body['to'][:19]}, {body['too_late']:,} too late",
+        "data.repaired": lambda: _repaired(body),
+        "quarantine.corrected": lambda: f"{body['rows']:,} rows where {body['where']}: {body['because']}",
         "quarantine.replayed": lambda: f"{body['released']:,} rows released, {body['set_aside']:,} set aside",
         "sealed.opened": lambda: f"{body['rows']:,} rows, {body['part']['start'][:10]} to {body['part']['end'][:10]}",
         "version.packaged": lambda: f"{body['bytes'] / 1e6:.2f} MB, signed",
@@ -147,6 +154,18 @@ def _contract(verdicts: list[Mapping[str, Any]]) -> str:
     failed = [verdict for verdict in verdicts if verdict["failed"]]
     said = "; ".join(f"{verdict['failed']:,} rows not {verdict['rule']} ({verdict['on_fail']})" for verdict in failed)
     return f"{len(verdicts)} rules, {len(failed)} broken" + (f": {said}" if said else "")
+
+
+def _repaired(body: Mapping[str, Any]) -> str:
+    """By how much a training set differs now."""
+    most = "; ".join(
+        f"{name} in {one['rows']:,}" + (f", by up to {one['most']:.4g}" if one["most"] is not None else "")
+        for name, one in list(body["features"].items())[:3]
+    )
+    said = (
+        f"the training set would differ now: {body['differ']:,} of {body['before']:,} rows, {body['labels']:,} answers"
+    )
+    return f"{said}, {body['added']:,} rows more, {body['gone']:,} fewer" + (f"; {most}" if most else "")
 
 
 def _rows(step: Event) -> str:

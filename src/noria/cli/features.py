@@ -120,7 +120,7 @@ def _declared(place: str | None) -> _Declared:
     ingested: dict[str, Outcome] = {}
     if workspace.root.is_dir():
         with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
-            plan = plan_steps(project, ingest.steps(project, base, workspace.digests), workspace, ledger)
+            plan = plan_steps(project, ingest.steps(project, base, workspace), workspace, ledger)
         ingested = {
             planned.step.name.removeprefix("ingest:"): planned.outcome
             for planned in plan.steps

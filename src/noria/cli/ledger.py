@@ -137,6 +137,7 @@ def _why(
     told: dict[str, Any] = {part: getattr(found, part) for part in ("about", "endpoint", "version", "facts", "tables")}
     told |= {"steps": [as_body(event) for event in found.steps]}
     told |= {"decisions": [as_body(event) for event in found.decisions], "prediction": found.prediction or None}
+    told["repairs"] = [as_body(event) for event in found.repairs]
     typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
 
 

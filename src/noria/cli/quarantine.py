@@ -23,9 +23,10 @@ _ProjectPlace = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Look at rows that were set aside, and replay them.")
+    group = typer.Typer(no_args_is_help=True, help="Look at rows that were set aside, mend them, and replay them.")
     group.command("list")(_list)
     group.command("show")(_show)
+    group.command("fix")(_fix)
     group.command("replay")(_replay)
     app.add_typer(group, name="quarantine")
 
@@ -74,6 +75,34 @@ def _text(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
+def _fix(
+    source: _SourceName,
+    where: Annotated[str, typer.Option("--where", help='Which rows, as SQL: "distance = 17", "_row = 5".')],
+    to: Annotated[list[str], typer.Option("--set", metavar="COLUMN=VALUE", help="The right value, as SQL.")],
+    because: Annotated[str, typer.Option("--because", help="Why, for whoever reads the ledger.")] = "",
+    project: _ProjectPlace = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a run on the same workspace.")] = 2.0,
+) -> None:
+    """Mend rows that were set aside, now and whenever the source is read again, and replay them."""
+    from noria.core import DeclarationError
+    from noria.ingest import Correction, keep_correction, mends
+    from noria.security import current_actor
+
+    values = dict(text.partition("=")[::2] for text in to)
+    if bad := [name for name, value in values.items() if not name or not value.strip()]:
+        raise DeclarationError("a value is set as COLUMN=VALUE", value=bad[0], mend='--set "distance=170"')
+    correction = Correction(where, {name.strip(): value for name, value in values.items()}, because, current_actor())
+    with _opened(project, lock=f"noria quarantine fix {source}", wait=wait) as (declared, workspace, ledger):
+        last = _last(declared, ledger, source)
+        found = mends(workspace, next(one for one in declared.sources if one.name == source), last, correction)
+        keep_correction(workspace, source, correction)
+        subject = last.outputs["quarantine"] if last is not None else source
+        body = {"where": where, "set": dict(correction.set), "because": because, "rows": found}
+        ledger.append("quarantine.corrected", subject, body=body)
+    typer.echo(f"{found:,} rows that were set aside are mended")
+    _replay(source, project, wait)
+
+
 def _replay(
     source: _SourceName,
     project: _ProjectPlace = None,
@@ -113,7 +142,7 @@ def replay_plan(declared: Project, workspace: Workspace, ledger: Ledger, name: s
     if last is None:
         raise DeclarationError("nothing of this source was ingested", value=name, mend="noria run")
     source = next(one for one in declared.sources if one.name == name)
-    all_steps = {step.name: step for step in steps(declared, workspace.project_file.parent)}
+    all_steps = {step.name: step for step in steps(declared, workspace.project_file.parent, workspace)}
     wanted = all_steps[f"ingest:{name}"]
     needed = [wanted]
     for step in needed:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from noria.core import content_key
 from noria.declarations import Project, RandomSplit
 from noria.expressions import Kind, parse, to_polars
+from noria.features.repair import keep_last_made, repaired
 from noria.lake import open_lake
 from noria.ledger import table_and_version
 from noria.steps import Outcome, Step, StepContext
@@ -66,13 +68,18 @@ def make_training_set(project: Project, ctx: StepContext) -> Outcome:
     folder = ctx.scratch / "made"
     folder.mkdir(exist_ok=True)
     frame.write_parquet(folder / "training_set.parquet", compression="zstd", compression_level=1)
+    declaration = content_key(project.spine, project.features)
+    numbered = project.spine.source.incremental is not None
+    events = repaired(ctx.workspace, frame, declaration, numbered=numbered)
     made = ctx.publish(folder)
+    reference = ctx.reference(made / "training_set.parquet")
+    keep_last_made(ctx.workspace, reference, declaration)
     labels = frame["_label"]
-    return Outcome({"set": ctx.reference(made / "training_set.parquet")}, {
+    return Outcome({"set": reference}, {
         "rows": len(frame), "labelled": len(frame) - labels.null_count(), "unlabelled": labels.null_count(),
         "positives": int(labels.sum()), "features": [feature.to_body() for feature in features],
         "schemas": _schemas_read(project, plans, schemas),
-    })  # fmt: skip
+    }, events)  # fmt: skip
 
 
 def _schemas_read(

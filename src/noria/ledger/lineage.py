@@ -34,6 +34,8 @@ class Why:
         The sealed test, gates, people's decisions, and what became of the version, in order.
     prediction : mapping
         The logged prediction, where one was asked for.
+    repairs : tuple of Event
+        By how much the data that it was made from would differ now: late rows came, or rows were corrected.
     """
 
     about: str
@@ -44,6 +46,7 @@ class Why:
     steps: tuple[Event, ...]
     decisions: tuple[Event, ...]
     prediction: Mapping[str, Any] = field(default_factory=dict)
+    repairs: tuple[Event, ...] = ()
 
 
 def why(ledger: Ledger, what: str, *, prediction: Callable[[str], Mapping[str, Any]] = lambda wanted: {}) -> Why:
@@ -82,7 +85,9 @@ def why(ledger: Ledger, what: str, *, prediction: Callable[[str], Mapping[str, A
     endpoint = next((pair[0] for event in decisions if (pair := endpoint_and_version(event.subject))), "")
     tables = {name for step in steps for name in (*step.inputs, *step.outputs) if is_data(name)}
     facts = {**_facts(ledger, made, steps), **_share(ledger, endpoint, version)}
-    return Why(what, endpoint, version, facts, tuple(sorted(tables)), steps, decisions, logged)
+    used = {reference for step in steps for reference in (*step.inputs, *step.outputs)}
+    repairs = tuple(event for event in ledger.events(kind="data.repaired") if event.subject in used)
+    return Why(what, endpoint, version, facts, tuple(sorted(tables)), steps, decisions, logged, repairs)
 
 
 def _version(ledger: Ledger, what: str, packaged: list[Event]) -> str | None:

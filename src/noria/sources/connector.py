@@ -78,6 +78,8 @@ class Batch:
         Where to go on once these rows and all before them are committed; None where one cannot stop here.
     version : str
         The version of the API that answered, where there is one.
+    again : bool
+        Some of these rows may have been read before, such as those of a file that was written anew.
     """
 
     frame: pl.DataFrame
@@ -86,6 +88,7 @@ class Batch:
     untyped: bool = False
     state: State | None = None
     version: str = ""
+    again: bool = False
 
 
 class Connector(Origin):

@@ -1,0 +1,116 @@
+"""Availability: a source that is down is an alarm with the age of its data, and the run goes on where that may be.
+
+A breaker keeps a source that was down from being asked again at once: after each time that it did not answer the pause
+before the next is twice as long, up to five minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from noria.core import Clock, TransientError, from_micros
+from noria.declarations import Source, duration_text
+from noria.ingest.state import TableState
+from noria.lake import Lake
+from noria.steps import Outcome
+from noria.workspace import write_atomically
+
+_FIRST_PAUSE = 1_000_000
+_LONGEST_PAUSE = 300_000_000
+
+
+class Breaker:
+    """Remembers when a source was down, in a small file that may vanish.
+
+    Parameters
+    ----------
+    folder : Path
+        Where; the file is named after the source.
+    source : Source
+        Which.
+    clock : Clock
+        Where now comes from.
+    """
+
+    def __init__(self, folder: Path, source: Source, clock: Clock):
+        self._file = folder / f"{source.name}.down"
+        self._clock = clock
+
+    def refuse_while_open(self) -> None:
+        """Raise a TransientError while it is too early to ask again."""
+        times, until = self._kept()
+        if self._clock.micros() < until:
+            raise TransientError(
+                "the source did not answer, and is not asked again yet",
+                value=f"{times} times in a row",
+                mend=f"it will be from {from_micros(until):%H:%M:%S} UTC on",
+            )
+
+    def was_down(self) -> None:
+        """It did not answer."""
+        times, _ = self._kept()
+        until = self._clock.micros() + min(_FIRST_PAUSE << min(times, 20), _LONGEST_PAUSE)
+        with contextlib.suppress(OSError):
+            write_atomically(self._file, json.dumps({"times": times + 1, "until": until}).encode())
+
+    def was_up(self) -> None:
+        """It answered."""
+        self._file.unlink(missing_ok=True)
+
+    def _kept(self) -> tuple[int, int]:
+        try:
+            kept = json.loads(self._file.read_text(encoding="ascii"))
+            return int(kept["times"]), int(kept["until"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0, 0
+
+
+def going_on(source: Source, lake: Lake, before: TableState | None, now: int, error: TransientError) -> Outcome:
+    """The outcome of the last good load, with an alarm; where its age is not allowed, the error again.
+
+    Raises
+    ------
+    TransientError
+        There is no good load, or it is older than the contract's ``max_age``.
+    """
+    most = source.contract.max_age
+    if before is None:
+        raise error
+    age = now - before.at
+    if most is None or age > most:
+        allowed = "its contract says no max_age" if most is None else f"its contract allows {duration_text(most)}"
+        raise TransientError(
+            f"source '{source.name}' is down: {error.message}", place=error.place,
+            value=f"the last good load is {_brief(age)} old, and {allowed}",
+            mend=error.mend or "run again when it is up",
+        )  # fmt: skip
+    outcome = last_good(source, lake, before)
+    body: dict[str, Any] = {
+        "monitor": "Availability", "source": source.name, "error": error.message, "age_seconds": age // 10**6,
+        "text": f"source '{source.name}' is down ({error.message}); its data is {_brief(age)} old",
+    }  # fmt: skip
+    alarm = {"kind": "alarm.raised", "subject": outcome.outputs["table"], "body": body}
+    return Outcome(outcome.outputs, {**outcome.facts, "down": body["text"]}, (alarm,))
+
+
+def last_good(source: Source, lake: Lake, before: TableState) -> Outcome:
+    """The outcome of the load that wrote the table's newest rows."""
+    version = next(one.version for one in lake.versions(source.name) if one.step)
+    outputs = {"table": f"table:{source.name}@{version}"}
+    if before.aside_version >= 0:
+        outputs["quarantine"] = f"table:{source.name}__quarantine@{before.aside_version}"
+    from noria.expressions import polars_kinds
+
+    schema = polars_kinds(lake.read(source.name, version).collect_schema())
+    return Outcome(outputs, {**before.facts, "schema": schema})
+
+
+def _brief(micros: int) -> str:
+    """An age in words: ``2.5 h``."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if micros >= size * 10**6:
+            return f"{micros / (size * 10**6):.1f} {unit}"
+    return f"{micros / 10**6:.0f} s"

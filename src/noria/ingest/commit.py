@@ -1,0 +1,229 @@
+"""The end of a load: rows set aside, then rows kept with the state that says where the source was read to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from noria.core import content_key, to_micros
+from noria.expressions import polars_kinds
+from noria.ingest.checked import Found, reasons_of, refuse_rows
+from noria.ingest.corrections import Correction
+from noria.ingest.evolution import Change
+from noria.ingest.load import Load
+from noria.ingest.state import TableState, blank
+from noria.steps import Outcome
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_DELETED = "_deleted"
+
+
+def committed(
+    load: Load,
+    found: Found,
+    kinds: Mapping[str, str],
+    changes: Sequence[Change],
+    corrections: tuple[Correction, ...],
+    *,
+    replayed: Mapping[str, int] | None = None,
+) -> Outcome:
+    """Two commits under one key: a kill between them is made good by the next try, and nobody reads a version before
+    the ledger names it.
+
+    Parameters
+    ----------
+    load : Load
+        What was loaded.
+    found : Found
+        What the contract left.
+    kinds : mapping of str to str
+        The source's columns, to be pinned.
+    changes : sequence of Change
+        How the source is not as it was.
+    corrections : tuple of Correction
+        What people mended.
+    replayed : mapping, optional
+        What a replay counts.
+    """
+    source, name, before = load.source, load.source.name, load.before
+    grows = load.carries_on and not load.rechecks
+    aside = _aside_now(load, found, grows)
+    total = _totals(load, found, grows)
+    refuse_rows(load, total["kept"] + total["quarantined"])
+    aside_version = -1
+    if aside is not None:
+        aside_version = load.lake.write(f"{name}__quarantine", aside, step_key=load.ctx.key)
+    state = dataclasses.replace(
+        blank(source, corrections),
+        position=load.position,
+        rows=max(load.last_row, before.rows if grows and before else 0),
+        loads=(before.loads if load.carries_on and before else 0) + 1,
+        at=to_micros(load.ctx.clock.now()),
+        aside_version=aside_version,
+        read=total["read"],
+        dropped=total["dropped"],
+        aside=total["quarantined"],
+        newest=_newest(load, found),
+        api=load.pinned.api if load.pinned is not None and load.pinned.api else load.api,
+        kinds=kinds,
+        sketches={**(before.sketches if grows and before else {}), **found.sketches},
+        memory=found.memory,
+        content=content_of(load, found),
+    )
+    facts = _facts(load, found, total, changes)
+    state = dataclasses.replace(state, facts=facts)
+    version = _written(load, found, state, grows)
+    facts = {**facts, "schema": polars_kinds(load.lake.read(name, version).collect_schema())}
+    outputs = {"table": f"table:{name}@{version}"}
+    if aside_version >= 0:
+        outputs["quarantine"] = f"table:{name}__quarantine@{aside_version}"
+    return Outcome(outputs, facts, tuple(_events(load, facts, outputs["table"], changes, replayed)))
+
+
+def content_of(load: Load, found: Found) -> str:
+    """A digest of rows kept and set aside, whatever their order: the same rows need no new version.
+
+    It is compared with that of the load before alone, so it may change with the library that makes it.
+    """
+    sums = []
+    for spool in (found.kept, found.aside):
+        total = 0
+        for frame in spool:
+            named = frame.select(name for name in sorted(frame.columns) if name != "_row")
+            total += int(named.hash_rows().sum() or 0) if len(frame) else 0
+        sums.append(f"{spool.rows}:{total}")
+    return content_key(sums, load.source.contract)
+
+
+def _totals(load: Load, found: Found, grows: bool) -> dict[str, int]:
+    """Rows of the table, of its quarantine, and what was dropped, over all loads: their sum is all that was read.
+
+    What was read again, because a cursor looks back, counts once.
+    """
+    counts, before = load.counts, load.before
+    counts.settle(load.source)
+    if not grows or before is None:
+        # Where rows of before are checked again they are counted as read; what was dropped then is gone.
+        gone = before.dropped if load.rechecks and before is not None else 0
+        return {"read": counts.read - counts.known + gone, "kept": counts.kept, "quarantined": counts.quarantined,
+                "dropped": counts.gone + gone}  # fmt: skip
+    there = int(before.facts["kept"])
+    taken = _taken(load, found)
+    aside_gone = before.aside - load.aside_left
+    total = {
+        "read": before.read + counts.read - counts.known,
+        "kept": there - taken + counts.kept,
+        "quarantined": before.aside - aside_gone + counts.quarantined,
+        "dropped": before.dropped + counts.gone + taken + aside_gone,
+    }
+    assert total["read"] == total["kept"] + total["quarantined"] + total["dropped"], f"rows in = rows out: {total}"
+    return total
+
+
+def _taken(load: Load, found: Found) -> int:
+    """How many rows of the table make way for newer ones of the same key, or go."""
+    import polars as pl
+
+    if not load.merges:
+        return 0
+    key = list(load.source.contract.key)
+    touched = [frame.select(key) for frame in found.kept if len(frame)]
+    if load.gone is not None and len(load.gone):
+        touched.append(load.gone.select(key))
+    if not touched:
+        return 0
+    keys = pl.concat(touched, how="vertical_relaxed").unique()
+    there = load.lake.read(load.source.name).select(key)
+    return int(there.join(keys.lazy(), on=key, how="semi").select(pl.len()).collect().item())
+
+
+def _aside_now(load: Load, found: Found, grows: bool) -> list[pl.DataFrame] | None:
+    """All rows that are set aside now: those of before whose key has no newer row, and this load's."""
+    import polars as pl
+
+    now = list(found.aside)
+    if not grows or load.before is None or load.before.aside_version < 0:
+        return now or None
+    before = load.lake.read(f"{load.source.name}__quarantine", load.before.aside_version).collect()
+    key = list(load.source.contract.key)
+    if load.merges:
+        newer = [frame.select(key) for frame in (*found.kept, *found.aside) if len(frame)]
+        newer += [load.gone.select(key)] if load.gone is not None and len(load.gone) else []
+        if newer:
+            before = before.join(pl.concat(newer, how="vertical_relaxed").unique(), on=key, how="anti")
+    load.aside_left = len(before)
+    parts = [frame for frame in (before, *now) if len(frame)]
+    return [pl.concat(parts, how="diagonal_relaxed")] if parts else None
+
+
+def _written(load: Load, found: Found, state: TableState, grows: bool) -> int:
+    """The version with this load's rows and state; one that brings nothing new is none."""
+    import polars as pl
+
+    name, key, kept = load.source.name, load.ctx.key, state.to_json()
+    if not grows:
+        return load.lake.write(name, found.kept, step_key=key, state=kept)
+    if not load.merges:
+        return load.lake.write(name, found.kept, step_key=key, mode="append", state=kept)
+    rows: list[pl.DataFrame] = [frame.with_columns(pl.lit(False).alias(_DELETED)) for frame in found.kept]
+    if load.gone is not None and len(load.gone):
+        gone = load.gone.drop("_reasons", strict=False)
+        rows.append(gone.with_columns(pl.lit(True).alias(_DELETED)))
+    merge_key = tuple(load.source.contract.key)
+    return load.lake.write(name, rows, step_key=key, mode="merge", key=merge_key, deleted=_DELETED, state=kept)
+
+
+def _newest(load: Load, found: Found) -> int | None:
+    """The newest event time so far, in microseconds."""
+    there = [found.late.newest_now, load.before.newest if load.carries_on and load.before is not None else None]
+    known = [value for value in there if value is not None]
+    return max(known) if known else None
+
+
+def _facts(load: Load, found: Found, total: Mapping[str, int], changes: Sequence[Change]) -> dict[str, Any]:
+    counts, before = load.counts, load.before
+    nulls = found.null_event_time
+    reasons = reasons_of(found.aside)
+    if load.carries_on and before is not None and not load.rechecks:
+        nulls += int(before.facts.get("null_event_time", 0))
+        for reason, count in before.facts.get("reasons", {}).items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    return {
+        **total,
+        "null_event_time": nulls,
+        "reasons": reasons,
+        "verdicts": [verdict.to_body() for verdict in found.verdicts],
+        "key": list(load.source.contract.key),
+        "bytes": found.kept.bytes,
+        "made_of": load.made_of,
+        "load": {
+            "read": counts.read, "kept": counts.kept, "quarantined": counts.quarantined, "known": counts.known,
+            "superseded": counts.superseded, "deleted": counts.deleted, "dropped": counts.dropped,
+        },
+        "late": found.late.facts(),
+        "changes": [change.to_body() for change in changes],
+    }  # fmt: skip
+
+
+def _events(
+    load: Load, facts: Mapping[str, Any], table: str, changes: Sequence[Change], replayed: Mapping[str, int] | None
+) -> list[dict[str, Any]]:
+    counts = {name: facts[name] for name in ("read", "kept", "quarantined", "dropped")}
+    events: list[dict[str, Any]] = [
+        {"kind": "contract.checked", "subject": table, "body": {"verdicts": facts["verdicts"]}},
+        {"kind": "table.written", "subject": table, "body": {**counts, "load": facts["load"]}},
+    ]
+    events += told_changes(changes, table)
+    if facts["late"]["rows"] or facts["late"]["too_late"]:
+        events.append({"kind": "data.late", "subject": table, "body": facts["late"]})
+    if replayed is not None:
+        events.append({"kind": "quarantine.replayed", "subject": table, "body": dict(replayed)})
+    return events
+
+
+def told_changes(changes: Sequence[Change], table: str) -> list[dict[str, Any]]:
+    """How the ledger is told that a source is not as it was."""
+    return [{"kind": "source.changed", "subject": table, "body": change.to_body()} for change in changes]

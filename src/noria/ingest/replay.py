@@ -1,0 +1,177 @@
+"""Replay: rows that are in the lake already, kept and set aside, meet the contract again without their source."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from noria.contracts import type_reason
+from noria.core import DeclarationError
+from noria.declarations import Source
+from noria.expressions import parse, polars_kinds, to_polars
+from noria.ingest.checked import checked
+from noria.ingest.commit import committed
+from noria.ingest.corrections import Correction, corrected
+from noria.ingest.existing import newest_versions
+from noria.ingest.load import Load
+from noria.ingest.prepare import prepared
+from noria.ingest.references import tables_of
+from noria.ingest.state import made_of, state_of
+from noria.lake import open_lake
+from noria.ledger import table_and_version
+from noria.steps import Outcome, Step, StepContext
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from noria.workspace import Workspace
+
+
+def replayed_rows(
+    load: Load, new: Iterator[pl.DataFrame], corrections: tuple[Correction, ...] = ()
+) -> Iterator[pl.DataFrame]:
+    """The rows of loads before, in order of their numbers, then new ones; merged where the source merges.
+
+    They are held in memory whole.
+    """
+    import polars as pl
+
+    there = _rows_there(load, corrections)
+    load.counts.read += len(there)
+    if not load.merges:
+        yield there
+        yield from new
+        return
+    parts = [there, *new]
+    whole = pl.concat([part for part in parts if len(part)] or [there], how="diagonal_relaxed")
+    how, key = load.source.incremental, load.source.contract.key
+    assert how is not None
+    rows = newest_versions(whole, key, how.cursor)
+    load.counts.superseded += len(whole) - len(rows)
+    if load.gone is not None and len(load.gone):
+        left = rows.join(load.gone.select(key), on=list(key), how="anti")
+        load.counts.superseded += len(rows) - len(left)
+        rows = left
+    yield rows
+
+
+def _rows_there(load: Load, corrections: tuple[Correction, ...]) -> pl.DataFrame:
+    """All rows of the table and its quarantine, as they were before the contract, with derived columns made anew."""
+    import polars as pl
+
+    source, before = load.source, load.before
+    assert before is not None
+    parts = [load.lake.read(source.name, load.version).collect()]
+    if before.aside_version >= 0:
+        parts.append(load.lake.read(f"{source.name}__quarantine", before.aside_version).collect())
+    whole = pl.concat(parts, how="diagonal_relaxed").sort("_row")
+    load.last_row = max(load.last_row, before.rows)
+    raw = whole.drop([name for name, _ in source.columns], strict=False)
+    if "_reasons" in raw.columns:
+        # A value that is not of its type is gone from its column: its reason stays.
+        raw = raw.with_columns(_reasons=_lasting(source))
+    return prepared(source, raw, corrections)
+
+
+def _lasting(source: Source) -> pl.Expr:
+    """The reasons that a row keeps, whatever the rules: of values not of their type, and of rows that came too late."""
+    import polars as pl
+
+    kinds = [f"{column}{type_reason(kind)}" for column, kind in source.contract.types.items()]
+    stays = [pl.element().str.starts_with(text) for text in (*kinds, "later than ")]
+    stays.append(pl.element().str.contains(r"^\S+ is no (?:bool|int|float|string|date|timestamp|time in \S+): "))
+    return pl.col("_reasons").fill_null([]).list.eval(pl.element().filter(pl.any_horizontal(stays)))
+
+
+def replaying(step: Step, source: Source, before: Outcome) -> Step:
+    """The same step, done without reading the source again: all rows, kept and quarantined, meet today's rules.
+
+    What it leaves is what reading the source anew would leave, under the same key.
+
+    Parameters
+    ----------
+    step : Step
+        ``ingest:<source>``, as it is now.
+    source : Source
+        As it is now.
+    before : Outcome
+        What the step left last.
+
+    Raises
+    ------
+    DeclarationError
+        More than rules, references and corrections changed since, or rules have mended rows: only the source has their
+        old values.
+    """
+    assert isinstance(step.function, functools.partial)
+    _, _, digest, corrections = step.function.args
+    mend = "noria run reads the source again, and checks all of its rows"
+    now = made_of(source, digest)
+    if now != before.facts.get("made_of"):
+        raise source.refuse("more than the rules changed since the rows were set aside", mend=mend)
+    mended = [v["rule"] for v in before.facts["verdicts"] if v["on_fail"] == "fix" and v["failed"]]
+    if mended and source.incremental is None:
+        raise source.refuse("rules have mended rows, whose old values only the source has", value=mended[0], mend=mend)
+    # Of a source that is read on the newest rows count, told or not: going back would need what its log has let go.
+    version = None if source.incremental is not None else table_and_version(before.outputs["table"])[1]
+    return dataclasses.replace(step, function=functools.partial(_replay, source, now, corrections, version))
+
+
+def _replay(
+    source: Source, made: str, corrections: tuple[Correction, ...], version: int | None, ctx: StepContext
+) -> Outcome:
+    lake = open_lake(ctx.workspace.lake)
+    before = state_of(lake, source.name, version)
+    assert before is not None
+    load = Load(source, ctx, lake, before, made_of=made, rechecks=True, position=before.position, version=version)
+    was = _numbers(load, before.aside_version)
+    found = checked(load, replayed_rows(load, iter(()), corrections), tables_of(ctx), list(before.kinds))
+    still = {number for frame in found.aside for number in frame["_row"]}
+    counts = {"released": len(was - still), "set_aside": len(still - was), "quarantined": len(still)}
+    return committed(load, found, before.kinds, (), corrections, replayed=counts)
+
+
+def _numbers(load: Load, version: int) -> set[int]:
+    """The numbers of the rows that are set aside."""
+    if version < 0:
+        return set()
+    return set(load.lake.read(f"{load.source.name}__quarantine", version).select("_row").collect()["_row"])
+
+
+def set_aside(workspace: Workspace, outcome: Outcome, most: int) -> list[dict[str, Any]]:
+    """The first rows that an ingest set aside, with ``_row`` and ``_reasons``."""
+    if "quarantine" not in outcome.outputs:
+        return []
+    rows = open_lake(workspace.lake).read(*table_and_version(outcome.outputs["quarantine"]))
+    return rows.sort("_row").head(most).collect().to_dicts()
+
+
+def mends(workspace: Workspace, source: Source, outcome: Outcome | None, correction: Correction) -> int:
+    """How many rows that were set aside a correction is for.
+
+    Raises
+    ------
+    DeclarationError
+        It does not fit the columns, or there is no such row.
+    """
+    where = parse(correction.where, place="--where")
+    if outcome is None or "quarantine" not in outcome.outputs:
+        raise DeclarationError("no row of this source is set aside", value=source.name)
+    rows = open_lake(workspace.lake).read(*table_and_version(outcome.outputs["quarantine"])).collect()
+    kinds = polars_kinds(rows.schema)
+    if where.kind(kinds) not in ("bool", "null"):
+        raise DeclarationError("which rows are wrong is true or false", place="--where", value=correction.where)
+    derived = {name for name, _ in source.columns}
+    if own := sorted(derived & set(correction.set)):
+        mend = "mend what it is derived from"
+        raise DeclarationError("a derived column cannot be set", place="--set", value=own[0], mend=mend)
+    if read := sorted(derived & where.columns):
+        mend = "rows are mended before columns are derived: name what it is derived from, or _row"
+        raise DeclarationError("a derived column cannot say which rows", place="--where", value=read[0], mend=mend)
+    corrected(source, rows, (correction,))
+    found = int(rows.select(to_polars(where, kinds).fill_null(False).sum()).item())
+    if not found:
+        raise DeclarationError("no row that is set aside is so", place="--where", value=correction.where)
+    return found

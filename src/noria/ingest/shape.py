@@ -1,0 +1,213 @@
+"""Shape: batches of raw rows, which may differ in columns and types, as rows of one schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from noria.core import DataError
+from noria.declarations import Source
+from noria.expressions import Kind, dtype_of, parse, polars_kinds, to_polars
+from noria.ingest.zones import moments_in_utc, texts_in_zone
+from noria.sources import Batch, KindsFold, as_kinds
+
+if TYPE_CHECKING:
+    import polars as pl
+
+OURS = ("_row", "_reasons")
+"""Columns that Noria adds."""
+
+
+def refuse_our_names(source: Source, columns: Sequence[str], place: str) -> None:
+    """Raise a DataError where the source has a column that Noria would add."""
+    if taken := [name for name in OURS if name in columns]:
+        raise DataError(
+            f"source '{source.name}' has a column '_row' or '_reasons'", place=place, value=taken[0],
+            mend="rename it: Noria numbers rows, and keeps the reasons of wrong ones, under these names",
+        )  # fmt: skip
+
+
+class Layouts:
+    """Sees raw batches, and tells what columns of what types they make, whatever differs between them."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._folds: dict[str, KindsFold] = {}
+        self._dtypes: dict[str, list[pl.DataType]] = {}
+        self._layouts: dict[tuple[str, ...], str] = {}
+
+    def observe(self, batch: Batch) -> None:
+        """See a batch."""
+        refuse_our_names(self._source, batch.frame.columns, batch.place)
+        self._layouts.setdefault(tuple(batch.frame.columns), batch.place)
+        frame = moments_in_utc(batch.frame, self._source.time_zone)
+        if batch.untyped:
+            for name in frame.columns:
+                self._folds.setdefault(name, KindsFold()).observe(frame.select(name))
+            return
+        for name, dtype in frame.schema.items():
+            known = self._dtypes.setdefault(name, [])
+            if dtype not in known:
+                known.append(dtype)
+
+    @property
+    def text_kinds(self) -> dict[str, Kind]:
+        """Of columns of texts without types, what all their values are; those that a contract types stay texts."""
+        return {
+            name: "string" if name in self._source.contract.types else fold.kinds()[name]
+            for name, fold in self._folds.items()
+        }
+
+    def raw_schema(self) -> dict[str, pl.DataType]:
+        """The type of each raw column over all batches."""
+        found: dict[str, pl.DataType] = {name: dtype_of(kind) for name, kind in self.text_kinds.items()}
+        for name, dtypes in self._dtypes.items():
+            found[name] = common_type([*dtypes, *([found[name]] if name in found else [])])
+        return found
+
+    def mapped(self) -> dict[tuple[str, ...], pl.Schema]:
+        """Each set of raw columns that a batch had, and its schema once ``map=`` is applied; the first seen first."""
+        import polars as pl
+
+        raw = self.raw_schema()
+        return {
+            layout: mapped(self._source, pl.DataFrame(schema={name: raw[name] for name in layout})).schema
+            for layout in self._layouts
+        }
+
+    def place(self, layout: tuple[str, ...]) -> str:
+        """Where a set of columns was first seen."""
+        return self._layouts[layout]
+
+
+def common_type(dtypes: Sequence[pl.DataType]) -> pl.DataType:
+    """The narrowest type that holds values of all of these; a text where there is no other."""
+    import polars as pl
+
+    whole = pl.DataFrame(schema={"x": dtypes[0]})
+    for dtype in dtypes[1:]:
+        try:
+            whole = pl.concat([whole, pl.DataFrame(schema={"x": dtype})], how="vertical_relaxed")
+        except pl.exceptions.PolarsError:
+            return pl.String()
+    return whole.schema["x"]
+
+
+def column_kinds(schema: Mapping[str, pl.DataType]) -> dict[str, str]:
+    """The kinds of columns; those that expressions cannot read by the name of their type."""
+    import polars as pl
+
+    kinds = polars_kinds(pl.Schema(schema))
+    return {name: kinds.get(name) or str(dtype) for name, dtype in schema.items()}
+
+
+def mapped(source: Source, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with the columns of ``map=``: the first way whose columns are all there; what it reads is replaced."""
+    import polars as pl
+
+    if not source.map:
+        return frame
+    kinds, used, made = polars_kinds(frame.schema), set[str](), dict[str, pl.Expr]()
+    for name, ways in source.map:
+        for way in ways:
+            if way in frame.columns:
+                made[name] = pl.col(way).alias(name)
+                used.add(way)
+                break
+            expression = parse(way, place=f"{source.written_at}, Source '{source.name}', map.{name}")
+            if expression.columns <= set(frame.columns):
+                expression.kind(kinds)  # refuses what the columns cannot
+                made[name] = to_polars(expression, kinds).alias(name)
+                used |= expression.columns
+                break
+    return frame.select(*(name for name in frame.columns if name not in used and name not in made), *made.values())
+
+
+def conformed(
+    source: Source,
+    batch: Batch,
+    text_kinds: Mapping[str, Kind],
+    renamed: Mapping[str, str],
+    target: Mapping[str, pl.DataType],
+) -> pl.DataFrame:
+    """A batch as rows of the target's columns and types; a value that is not of its type gets a reason.
+
+    Parameters
+    ----------
+    source : Source
+        Whose rows they are.
+    batch : Batch
+        Raw rows.
+    text_kinds : mapping of str to Kind
+        Of untyped raw columns.
+    renamed : mapping of str to str
+        A column to the name it had before.
+    target : mapping of str to DataType
+        What comes out.
+    """
+    import polars as pl
+
+    frame = moments_in_utc(batch.frame, source.time_zone)
+    if batch.untyped:
+        texts = frame
+        frame = as_kinds(frame, {name: kind for name, kind in text_kinds.items() if name in frame.columns})
+        if source.time_zone != "UTC":
+            moments = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
+            frame = texts_in_zone(frame, texts, moments, source.time_zone)
+    frame = mapped(source, frame)
+    frame = frame.rename({name: old for name, old in renamed.items() if name in frame.columns})
+    kinds, wanted = column_kinds(frame.schema), column_kinds(target)
+    wrong = {name: kind for name, kind in wanted.items() if kinds.get(name, kind) not in (kind, "null")}
+    frame = typed_as(source, frame, wrong)
+    columns = [
+        pl.col(name) if frame.schema.get(name) == dtype
+        else pl.col(name).cast(dtype) if name in frame.columns
+        else pl.lit(None, dtype).alias(name)
+        for name, dtype in target.items()
+    ]  # fmt: skip
+    return frame.select(*columns, *(["_reasons"] if "_reasons" in frame.columns else []))
+
+
+def typed_as(source: Source, frame: pl.DataFrame, types: Mapping[str, str]) -> pl.DataFrame:
+    """`noria.contracts.typed` of a frame that may have reasons already: they stay."""
+    import polars as pl
+
+    from noria.contracts import typed
+
+    before = frame["_reasons"].fill_null([]) if "_reasons" in frame.columns else None
+    place = f"{source.written_at}, Source '{source.name}'"
+    frame = typed(frame.drop("_reasons", strict=False), types, place)  # type: ignore[arg-type]
+    if before is None:
+        return frame
+    if "_reasons" not in frame.columns:
+        return frame.with_columns(before)
+    return frame.with_columns(_reasons=pl.concat_list(before, pl.col("_reasons").fill_null([])))
+
+
+def first_misfit(batches: Iterator[Batch], source: Source, column: str, kind: str) -> str | None:
+    """The place and value of the first row whose value in a column is not of a kind."""
+    import polars as pl
+
+    for batch in batches:
+        frame = mapped(source, moments_in_utc(batch.frame, source.time_zone))
+        if column not in frame.columns:
+            continue
+        fits = _fits(frame[column], kind)
+        bad = (~fits & frame[column].is_not_null()).arg_true()
+        if len(bad):
+            value = frame[column].cast(pl.String, strict=False)[bad[0]]
+            return f"{batch.place}, row {batch.first + bad[0]}: {value}"
+    return None
+
+
+def _fits(values: pl.Series, kind: str) -> pl.Series:
+    import polars as pl
+
+    if values.dtype == pl.String:
+        fold = as_kinds(values.to_frame(), {values.name: kind})  # type: ignore[dict-item]
+        return fold[values.name].is_not_null()
+    dtype = dtype_of(kind) if kind in ("bool", "int", "float", "string", "date", "timestamp") else None  # type: ignore[arg-type]
+    if dtype is None:
+        return pl.Series([False] * len(values), dtype=pl.Boolean)
+    made = values.cast(dtype, strict=False)
+    return made.is_not_null() & (made.cast(values.dtype, strict=False) == values).fill_null(False)

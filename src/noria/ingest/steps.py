@@ -1,0 +1,170 @@
+"""The steps of ingest: one a source."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from noria.contracts import ContractRule, rules_of
+from noria.core import DataError, TransientError, content_key
+from noria.declarations import Project, Source
+from noria.ingest.availability import Breaker, going_on, last_good
+from noria.ingest.checked import Found, checked
+from noria.ingest.commit import committed, content_of, told_changes
+from noria.ingest.corrections import Correction, corrections_of
+from noria.ingest.evolution import Change, content_changes, version_change
+from noria.ingest.load import Load, columns_now, gathered
+from noria.ingest.references import tables_of
+from noria.ingest.replay import replayed_rows
+from noria.ingest.rows import numbered, to_check
+from noria.ingest.shape import column_kinds
+from noria.ingest.spool import Spool
+from noria.ingest.state import TableState, blank, made_of, state_of
+from noria.ingest.zones import refuse_unknown_zone
+from noria.lake import open_lake
+from noria.sources import Ask, connector, fingerprint
+from noria.steps import Outcome, Step, StepContext
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from noria.workspace import Workspace
+
+
+def steps(project: Project, base: Path, workspace: Workspace | None = None) -> tuple[Step, ...]:
+    """One step a source, ``ingest:<source>``; a rule that refers to another source waits for it.
+
+    Parameters
+    ----------
+    project : Project
+        Whose sources.
+    base : Path
+        The project's folder.
+    workspace : Workspace, optional
+        Where sources remember what they hold, so that looking again is cheap, and where people's corrections are.
+
+    Raises
+    ------
+    DeclarationError
+        A rule refers to a source that the project does not read, or that has no key to refer to.
+    DataError
+        A source cannot be read.
+    """
+    sources = {source.name: source for source in project.sources}
+    return tuple(_step(source, base, workspace, sources) for source in project.sources)
+
+
+def _step(source: Source, base: Path, workspace: Workspace | None, sources: Mapping[str, Source]) -> Step:
+    rules = rules_of(source.contract)
+    for rule in rules:
+        _refuse_reference(source, rule, sources)
+    refuse_unknown_zone(source)
+    _refuse_vain_increments(source)
+    try:
+        found = fingerprint(source, base, workspace.digests if workspace is not None else None)
+        digest, reads = found.digest, found.reads
+    except TransientError as error:
+        if source.contract.max_age is None:
+            raise
+        digest, reads = "", f"down: {error.message}"  # the step says so, and goes on with what there is
+    corrections = corrections_of(workspace, source.name) if workspace is not None else ()
+    mark = content_key(digest, [asdict(one) for one in corrections]) if corrections and digest else digest
+    return Step(
+        name=f"ingest:{source.name}", function=functools.partial(ingest, source, base, digest, corrections),
+        declaration=source, fingerprint=mark or secrets.token_hex(16), reads=reads,
+        looks=None if digest else source.refresh,
+        inputs=tuple(dict.fromkeys(f"ingest:{name}" for rule in rules for name in rule.refers_to)),
+    )  # fmt: skip
+
+
+def _refuse_vain_increments(source: Source) -> None:
+    """Raise a DeclarationError where a source cannot tell what is new in it."""
+    how = source.incremental
+    if how is not None and how.cursor is None and connector(source).increments not in ("files", "log"):
+        raise source.refuse(
+            "this kind of source cannot tell what is new by itself", field="incremental",
+            mend='name a column that grows: Incremental("updated_at")',
+        )  # fmt: skip
+
+
+def _refuse_reference(source: Source, rule: ContractRule, sources: Mapping[str, Source]) -> None:
+    for name in rule.refers_to:
+        if name == source.name:
+            raise rule.refuse(f"the rule '{rule.text}' refers to its own source", value=name)
+        if name not in sources:
+            raise rule.refuse(
+                f"the rule '{rule.text}' refers to a source that the project does not read",
+                value=name,
+                mend=f"add it to Project(references=[…]); the project reads {', '.join(sorted(sources))}",
+            )
+    rule.refuse_keys({name: sources[name].contract.key for name in rule.refers_to})
+
+
+def ingest(source: Source, base: Path, digest: str, corrections: tuple[Correction, ...], ctx: StepContext) -> Outcome:
+    """Bring what is new in a source into its table, and what breaks its contract into its quarantine."""
+    lake = open_lake(ctx.workspace.lake)
+    before = state_of(lake, source.name)
+    breaker = Breaker(ctx.workspace.digests, source, ctx.clock)
+    try:
+        if before is not None and source.contract.max_age is not None:
+            breaker.refuse_while_open()
+        outcome = _ingested(Load(source, ctx, lake, before, made_of=made_of(source, digest)), base, digest, corrections)
+    except TransientError as error:
+        breaker.was_down()
+        return going_on(source, lake, before, ctx.clock.micros(), error)
+    breaker.was_up()
+    return outcome
+
+
+def _ingested(load: Load, base: Path, digest: str, corrections: tuple[Correction, ...]) -> Outcome:
+    source, ctx = load.source, load.ctx
+    ask = Ask(source, base, None, ctx.clock, ctx.say)
+    raw = Spool(ctx.scratch / "raw")
+    told, layouts = gathered(load, ask, raw)
+    if digest and fingerprint(source, base).digest != digest:
+        raise TransientError(
+            f"source '{source.name}' changed while it was read", place=source.url, mend="run again when it is whole"
+        )
+    fresh = blank(source, corrections)
+    load.rechecks = load.carries_on and load.before is not None and load.before.contract != fresh.contract
+    if not raw.rows and load.before is not None and load.carries_on and not load.rechecks:
+        return last_good(source, load.lake, load.before)
+    if not raw.rows and not load.rechecks:
+        where = told[0].place if told else source.url
+        raise DataError(f"source '{source.name}': there are columns but no row" if told else
+                        f"source '{source.name}': there is no row", place=where, mend="one row at least")  # fmt: skip
+    changes: list[Change] = []
+    kinds: dict[str, str] = dict(load.before.kinds) if load.before is not None else {}
+    rows: Iterator[pl.DataFrame] = iter(())
+    if raw.rows:
+        made, types = columns_now(load, layouts, raw, told)
+        changes += {change.text: change for one in made.values() for change in one.changes}.values()
+        kinds = column_kinds(types)
+        rows = to_check(load, numbered(load, raw, told, made, types, layouts.text_kinds), corrections)
+    if load.rechecks:
+        rows = replayed_rows(load, rows, corrections)
+    found = checked(load, rows, tables_of(ctx), list(kinds))
+    pinned = load.pinned
+    if pinned is not None:
+        changes += content_changes(source, pinned.sketches, found.sketches)
+        changes += version_change(source, pinned.api, load.api)
+        if load.before is not None and not load.rechecks and _nothing_new(load, load.before, fresh, found):
+            same = last_good(source, load.lake, load.before)
+            return Outcome(same.outputs, same.facts, told_changes(changes, same.outputs["table"]))
+    outcome = committed(load, found, kinds, changes, corrections)
+    raw.clear()
+    if load.position is not None:
+        connector(source).committed(ask, load.position)
+    return outcome
+
+
+def _nothing_new(load: Load, before: TableState, fresh: TableState, found: Found) -> bool:
+    """Whether a version with these rows would be the one that is there."""
+    if load.carries_on:
+        return not load.counts.kept and not load.counts.quarantined and not load.counts.deleted
+    same = before.made_of == fresh.made_of and before.contract == fresh.contract
+    return same and before.content == content_of(load, found)

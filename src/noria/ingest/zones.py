@@ -1,0 +1,75 @@
+"""Times that are written without a zone, as moments in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from noria.declarations import Source
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SAYS_ITS_ZONE = r"(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+
+
+def refuse_unknown_zone(source: Source) -> None:
+    """Raise a DeclarationError where the source's zone is none."""
+    try:
+        ZoneInfo(source.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise source.refuse(
+            "there is no such time zone", field="time_zone", value=source.time_zone, mend="such as Europe/Berlin"
+        ) from None
+
+
+def moments_in_utc(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """Moments of any precision and zone in UTC microseconds, those without a zone taken for `zone`; labels as texts.
+
+    An hour that the clock shows twice is taken for the first; a time that it never shows becomes null.
+    """
+    import polars as pl
+
+    def moment(name: str, dtype: pl.Datetime) -> pl.Expr:
+        column = pl.col(name).dt.cast_time_unit("us")
+        if dtype.time_zone is None:
+            column = column.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        return column.dt.convert_time_zone("UTC")
+
+    return frame.with_columns(
+        pl.col(name).cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else moment(name, dtype)
+        for name, dtype in frame.schema.items()
+        if isinstance(dtype, pl.Categorical | pl.Enum | pl.Datetime)
+    )
+
+
+def texts_in_zone(frame: pl.DataFrame, texts: pl.DataFrame, columns: Sequence[str], zone: str) -> pl.DataFrame:
+    """Moments that were cast from texts as if in UTC: where the text names no zone, taken for `zone`.
+
+    A time that the clock there never shows becomes null, and its row gets a reason.
+    """
+    import polars as pl
+
+    for name in columns:
+        local = pl.col(name).dt.replace_time_zone(None)
+        shifted = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        own = texts[name].str.contains(_SAYS_ITS_ZONE).fill_null(False)
+        was = frame[name]
+        made = pl.when(own).then(pl.col(name)).otherwise(shifted.dt.convert_time_zone("UTC"))
+        frame = frame.with_columns(made.alias(name))
+        lost = frame[name].is_null() & was.is_not_null()
+        frame = with_reason(frame, lost, pl.format(f"{name} is no time in {zone}: {{}}", texts[name]))
+    return frame
+
+
+def with_reason(frame: pl.DataFrame, wrong: pl.Series, reason: pl.Expr) -> pl.DataFrame:
+    """The frame with one more reason for the rows that are wrong."""
+    import polars as pl
+
+    if not wrong.any():
+        return frame
+    one = pl.when(wrong).then(pl.concat_list(reason)).otherwise(pl.lit([], pl.List(pl.String)))
+    if "_reasons" not in frame.columns:
+        return frame.with_columns(_reasons=one)
+    return frame.with_columns(_reasons=pl.concat_list(pl.col("_reasons").fill_null([]), one))
