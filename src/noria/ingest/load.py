@@ -231,4 +231,4 @@ def _sketched(load: Load, layouts: Layouts, raw: Spool, told: list[Batch], layou
 
 
 def _offender(load: Load, layouts: Layouts, raw: Spool, told: list[Batch], column: str, kind: str) -> str | None:
-    return first_misfit(again(raw, told), load.source, column, kind)
+    return first_misfit(again(raw, told), load.source, layouts.text_kinds, column, kind)

@@ -184,16 +184,20 @@ def typed_as(source: Source, frame: pl.DataFrame, types: Mapping[str, str]) -> p
     return frame.with_columns(_reasons=pl.concat_list(before, pl.col("_reasons").fill_null([])))
 
 
-def first_misfit(batches: Iterator[Batch], source: Source, column: str, kind: str) -> str | None:
+def first_misfit(
+    batches: Iterator[Batch], source: Source, text_kinds: Mapping[str, Kind], column: str, kind: str
+) -> str | None:
     """The place and value of the first row whose value in a column is not of a kind."""
     import polars as pl
 
     for batch in batches:
-        frame = mapped(source, moments_in_utc(batch.frame, source.time_zone))
+        frame = moments_in_utc(batch.frame, source.time_zone)
+        if column not in frame.columns:
+            kinds = {name: found for name, found in text_kinds.items() if name in frame.columns}
+            frame = mapped(source, as_kinds(frame, kinds) if batch.untyped else frame)
         if column not in frame.columns:
             continue
-        fits = _fits(frame[column], kind)
-        bad = (~fits & frame[column].is_not_null()).arg_true()
+        bad = (~_fits(frame[column], kind) & frame[column].is_not_null()).arg_true()
         if len(bad):
             value = frame[column].cast(pl.String, strict=False)[bad[0]]
             return f"{batch.place}, row {batch.first + bad[0]}: {value}"

@@ -26,7 +26,7 @@ class TableState:
     contract : str
         A hash of the contract: where it differs, all rows are checked again.
     origin : str
-        A hash of where rows come from: where it differs, nothing is pinned.
+        A hash of where rows come from and what they are mapped to: where it differs, nothing is pinned.
     position : mapping, optional
         Where the source was read to, as its connector says.
     rows : int
@@ -104,7 +104,7 @@ def blank(source: Source, corrections: tuple[Correction, ...] = ()) -> TableStat
     return TableState(
         made_of=content_key(_makes_rows(source), source.contract.key),
         contract=content_key(source.contract, [asdict(one) for one in corrections]),
-        origin=content_key(_place(source)),
+        origin=content_key(_place(source), source.map),
     )
 
 
