@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from noria.declarations import Source
@@ -9,6 +10,7 @@ from noria.expressions import Kind, parse, polars_kinds, to_polars
 from noria.ingest.corrections import Correction, corrected
 from noria.ingest.shape import typed_as
 from noria.ingest.zones import texts_in_zone
+from noria.sources import as_kinds
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,11 +44,24 @@ def prepared(source: Source, raw: pl.DataFrame, corrections: tuple[Correction, .
 def _typed(source: Source, raw: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
-    frame = typed_as(source, raw, source.contract.types)
+    frame = typed_as(source, _as_plainly_written(raw, source.contract.types), source.contract.types)
     if source.time_zone == "UTC":
         return frame
     moments = [name for name, kind in source.contract.types.items() if kind == "timestamp"]
     return texts_in_zone(frame, raw, [n for n in moments if raw.schema.get(n) == pl.String], source.time_zone)
+
+
+def _as_plainly_written(raw: pl.DataFrame, types: Mapping[str, Kind]) -> pl.DataFrame:
+    """Texts as their type where all of them are written plainly: the same values as by a cast, several times as fast."""
+    import polars as pl
+
+    made = []
+    for name, kind in types.items():
+        if raw.schema.get(name) == pl.String and kind != "string":
+            values = as_kinds(raw.select(name), {name: kind})[name]
+            if values.null_count() == raw[name].null_count():
+                made.append(values)
+    return raw.with_columns(made)
 
 
 def _refuse_no_time(source: Source, field: str, column: str | None, kinds: dict[str, Kind]) -> None:
