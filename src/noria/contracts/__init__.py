@@ -16,6 +16,7 @@ from noria.contracts.exchange import (
 )
 from noria.contracts.facts import Fact
 from noria.contracts.profile import (
+    MOST_COLUMNS,
     ColumnProfile,
     Difference,
     Profile,
@@ -29,34 +30,55 @@ from noria.contracts.profile import (
     propose,
     suspected,
 )
+from noria.contracts.rules.aggregate import AggregateRule, aggregate
 from noria.contracts.rules.between import Between, between
+from noria.contracts.rules.date_format import DateFormat, date_format
+from noria.contracts.rules.distribution import Distribution, distribution
+from noria.contracts.rules.duplicates import Duplicates, duplicates
 from noria.contracts.rules.expression import ExpressionRule, expression
+from noria.contracts.rules.freshness import Freshness, freshness
+from noria.contracts.rules.length import Length, length
 from noria.contracts.rules.matches import Matches, matches
+from noria.contracts.rules.monotonic import Monotonic, monotonic
+from noria.contracts.rules.no_gaps import NoGaps, no_gaps
 from noria.contracts.rules.not_null import NotNull, not_null
 from noria.contracts.rules.one_of import OneOf, one_of
+from noria.contracts.rules.outliers import Outliers, outliers
 from noria.contracts.rules.private import Private, private
 from noria.contracts.rules.refers import Refers, refers
 from noria.contracts.rules.unique import Unique, unique
+from noria.contracts.rules.volume import Volume, volume
 from noria.contracts.sorting import Split
-from noria.contracts.table import Finding, Measure, Moment, TableRule
+from noria.contracts.table import Finding, Measure, Moment, TableRule, Totals
 from noria.contracts.typed import type_reason, typed
 from noria.contracts.verdict import Verdict
+from noria.contracts.wants import Want
 
 __all__ = [
+    "MOST_COLUMNS",
+    "AggregateRule",
     "Between",
     "Checked",
     "Checker",
     "ColumnProfile",
     "ContractRule",
+    "DateFormat",
     "Difference",
+    "Distribution",
+    "Duplicates",
     "ExpressionRule",
     "Fact",
     "Finding",
+    "Freshness",
+    "Length",
     "Matches",
     "Measure",
     "Moment",
+    "Monotonic",
+    "NoGaps",
     "NotNull",
     "OneOf",
+    "Outliers",
     "Private",
     "Profile",
     "Profiler",
@@ -68,21 +90,33 @@ __all__ = [
     "Subject",
     "Suspicion",
     "TableRule",
+    "Totals",
     "Unique",
     "Verdict",
+    "Volume",
+    "Want",
     "Watch",
+    "aggregate",
     "between",
     "check",
     "contract_differences",
     "contract_source",
+    "date_format",
     "differences",
+    "distribution",
+    "duplicates",
     "expression",
+    "freshness",
     "from_odcs",
     "inferred",
     "kinds_declared",
+    "length",
     "matches",
+    "monotonic",
+    "no_gaps",
     "not_null",
     "one_of",
+    "outliers",
     "private",
     "profile_of",
     "propose",
@@ -97,4 +131,5 @@ __all__ = [
     "type_reason",
     "typed",
     "unique",
+    "volume",
 ]

@@ -52,3 +52,7 @@ class RowsRule(ContractRule):
     def watch(self, subject: Subject) -> Watch:
         """A fresh memory of no rows."""
         raise NotImplementedError
+
+    def broken_sql(self, subject: Subject, dialect: str) -> str:
+        """True for rows that break the rule, never null, in a query that may have windows; ``_row`` is the order."""
+        raise self.refuse(f"the rule '{self.text}' can be checked in Polars only", mend="engine='polars'")

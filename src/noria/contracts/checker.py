@@ -15,6 +15,7 @@ from noria.contracts.sorting import Sorting, Split
 from noria.contracts.table import Moment, TableRule
 from noria.contracts.tally import Tally, allowed
 from noria.contracts.verdict import Verdict, refuse_failures
+from noria.contracts.wants import quoted
 from noria.core import DataError
 from noria.declarations import Contract
 from noria.expressions import Kind
@@ -171,6 +172,11 @@ class _Key(RowsRule):
 
     def watch(self, subject: Subject) -> Watch:
         return FirstStays(self.keys, null_breaks=True)
+
+    def broken_sql(self, subject: Subject, dialect: str) -> str:
+        keys = [quoted(key) for key in self.keys]
+        missing = " OR ".join(f"{key} IS NULL" for key in keys)
+        return f"({missing} OR ROW_NUMBER() OVER (PARTITION BY {', '.join(keys)} ORDER BY _row) > 1)"
 
 
 def key_rules(contract: Contract) -> tuple[ContractRule, ...]:

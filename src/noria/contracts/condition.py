@@ -95,9 +95,23 @@ class RowRule(ContractRule):
             raise ValueError("this kind of rule cannot mend a row: 'fail', 'quarantine' or 'warn'")
         return value
 
+    def condition(self, subject: Subject) -> str:
+        """What is true or null of a right row, as a row expression: all that a kind without `broken` must say."""
+        raise self.refuse(f"the rule '{self.text}' can be checked in Polars only", mend="engine='polars'")
+
     def broken(self, subject: Subject) -> pl.Expr:
         """True for rows that break the rule, never null."""
-        raise NotImplementedError
+        from noria.expressions import parse, to_polars
+
+        parsed = parse(self.condition(subject), place=f"{self.written_at}, {subject.place}")
+        return to_polars(parsed, subject.kinds).not_().fill_null(False)
+
+    def broken_sql(self, subject: Subject, dialect: str) -> str:
+        """The same for a database, from `condition` unless a kind says it."""
+        from noria.expressions import parse, to_sql
+
+        parsed = parse(self.condition(subject), place=f"{self.written_at}, {subject.place}")
+        return f"COALESCE(NOT {to_sql(parsed, subject.kinds, dialect)}, FALSE)"
 
     def proven(self, subject: Subject, fact: Fact) -> bool:
         """Whether what is known of the first column shows that no row breaks the rule."""

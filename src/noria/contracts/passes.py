@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.contracts.condition import RowRule, Subject
 from noria.contracts.facts import Fact
+from noria.contracts.wants import Want
 from noria.core import DataError
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ class Pass:
         The rules.
     subject : Subject
         What they are compiled against.
-    wants : list of Expr
+    wants : list of Want
         Aggregates to take in the same pass.
     """
 
-    def __init__(self, rules: Sequence[RowRule], subject: Subject, wants: Sequence[pl.Expr]):
+    def __init__(self, rules: Sequence[RowRule], subject: Subject, wants: Sequence[Want]):
         self.broken = [rule.broken(subject) for rule in rules]
-        self._rules, self._subject, self._wants = rules, subject, wants
+        self._rules, self._subject = rules, subject
+        self._wants = [want.polars(subject.kinds) for want in wants]
 
     def over(self, frame: pl.DataFrame) -> tuple[list[int], list[Any]]:
         """How many rows break each rule, and the values that were wanted."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import model_validator
 
 from noria.contracts.condition import ContractRule, Subject
+from noria.contracts.wants import Want, settled
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,17 +43,48 @@ class Moment:
 class Measure(Protocol):
     """What a rule has measured of the rows so far: partial results, merged batch by batch."""
 
-    wants: Sequence[pl.Expr]
-    """Aggregates of the rows, each giving one value; they are taken in the one pass."""
+    wants: Sequence[Want]
+    """Aggregates of the rows; they are taken in the one pass."""
+
+    columns: Sequence[str]
+    """What it looks at row by row; nothing where the aggregates are all."""
 
     def observe(self, frame: pl.DataFrame, values: Sequence[Any]) -> None:
-        """See the next rows, and what was wanted of them."""
+        """See the next rows (their number, and these columns), and the aggregates of them."""
 
     def finding(self) -> Finding:
         """Of all rows seen."""
 
     def memory(self) -> Mapping[str, Any]:
         """What the next load must know, as plain JSON; empty where it needs nothing."""
+
+
+class Totals:
+    """What measures have in common that want aggregates only: they merge, batch by batch.
+
+    Parameters
+    ----------
+    wants : list of Want
+        The aggregates.
+    """
+
+    columns: Sequence[str] = ()
+
+    def __init__(self, wants: Sequence[Want]):
+        self.wants, self.rows = wants, 0
+        self.values: list[Any] = [None] * len(wants)
+
+    def observe(self, frame: pl.DataFrame, values: Sequence[Any]) -> None:
+        self.seen(len(frame), values)
+
+    def seen(self, rows: int, values: Sequence[Any]) -> None:
+        """Add what was wanted of some rows."""
+        self.rows += rows
+        merged = zip(self.wants, self.values, values, strict=True)
+        self.values = [want.merged(old, settled(new)) for want, old, new in merged]
+
+    def memory(self) -> Mapping[str, Any]:
+        return {}
 
 
 class TableRule(ContractRule):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, model_validator
 
 from noria.contracts.condition import RowRule, Subject
+from noria.contracts.facts import Fact
+from noria.contracts.wants import literal, quoted
 from noria.declarations import OnFail
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class Between(RowRule):
     >>> between("distance", 50, 6000, on_fail="quarantine").text
     'distance between 50 and 6000'
     """
+
+    proved_by: ClassVar[frozenset[str]] = frozenset({"bounds"})
 
     column: str = Field(kw_only=False)
     low: float | int = Field(kw_only=False)
@@ -62,6 +66,12 @@ class Between(RowRule):
             raise self.refuse("no whole number lies between the bounds", field="low", value=self.text)
         return pl.col(self.column).is_between(self.low, self.high).not_().fill_null(False)
 
+    def condition(self, subject: Subject) -> str:
+        return f"{quoted(self.column)} BETWEEN {literal(self.low)} AND {literal(self.high)}"
+
+    def proven(self, subject: Subject, fact: Fact) -> bool:
+        return fact.empty or (fact.low is not None and self.low <= fact.low and fact.high <= self.high)
+
     def mended(self, subject: Subject) -> pl.Expr:
         import polars as pl
 
@@ -70,7 +80,7 @@ class Between(RowRule):
         return pl.col(self.column).fill_nan(None).clip(self.low, self.high)
 
 
-def between(column: str, low: float, high: float, *, on_fail: OnFail = "fail") -> Between:
+def between(column: str, low: float, high: float, *, on_fail: OnFail = "fail", at_most: float | None = None) -> Between:
     """A rule: values of a column lie between two bounds, both included.
 
     Examples
@@ -78,4 +88,4 @@ def between(column: str, low: float, high: float, *, on_fail: OnFail = "fail") -
     >>> between("wind_speed", 0, 120, on_fail="fix")
     Between(on_fail='fix', column='wind_speed', low=0, high=120)
     """
-    return Between(column, low, high, on_fail=on_fail)
+    return Between(column, low, high, on_fail=on_fail, at_most=at_most)

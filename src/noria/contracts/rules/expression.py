@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from noria.contracts.condition import RowRule, Subject
 from noria.declarations import OnFail
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 class ExpressionRule(RowRule):
@@ -39,8 +34,8 @@ class ExpressionRule(RowRule):
 
         return tuple(sorted(parse(self.sql, place=self.written_at).columns))
 
-    def broken(self, subject: Subject) -> pl.Expr:
-        from noria.expressions import parse, to_polars
+    def condition(self, subject: Subject) -> str:
+        from noria.expressions import parse
 
         parsed = parse(self.sql, place=f"{self.written_at}, {subject.place}")
         if (kind := parsed.kind(subject.kinds)) not in ("bool", "null"):
@@ -49,10 +44,10 @@ class ExpressionRule(RowRule):
             )
         if not parsed.columns:
             raise self.refuse("a rule needs an expression that reads a column", field="sql", value=self.sql)
-        return to_polars(parsed, subject.kinds).not_().fill_null(False)
+        return self.sql
 
 
-def expression(sql: str, *, on_fail: OnFail = "fail") -> ExpressionRule:
+def expression(sql: str, *, on_fail: OnFail = "fail", at_most: float | None = None) -> ExpressionRule:
     """A rule: a row expression is true or null in every row.
 
     Examples
@@ -60,4 +55,4 @@ def expression(sql: str, *, on_fail: OnFail = "fail") -> ExpressionRule:
     >>> expression("arrived > departed", on_fail="quarantine")
     ExpressionRule(on_fail='quarantine', sql='arrived > departed')
     """
-    return ExpressionRule(sql, on_fail=on_fail)
+    return ExpressionRule(sql, on_fail=on_fail, at_most=at_most)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from noria.contracts.condition import RowRule, Subject
+from noria.contracts.mends import TextMend, TextMends, mended_text, refuse_lone_mend
+from noria.contracts.wants import literal, quoted
 from noria.declarations import OnFail
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ class Matches(RowRule):
         A column of texts.
     pattern : str
         What all engines understand alike, as in row expressions: no look-around, no ``\1``.
+    fix : str or list of str, optional
+        How texts that break the rule are mended where ``on_fail="fix"``: ``"trim"``, ``"lower"``, ``"upper"``, in that
+        order; what then still breaks it is set aside.
 
     Examples
     --------
@@ -32,6 +38,12 @@ class Matches(RowRule):
 
     column: str = Field(kw_only=False)
     pattern: str = Field(kw_only=False)
+    fix: TextMends = ()
+
+    @model_validator(mode="after")
+    def _fix_is_said(self) -> Matches:
+        refuse_lone_mend(self.on_fail, self.fix)
+        return self
 
     @field_validator("pattern")
     @classmethod
@@ -50,21 +62,26 @@ class Matches(RowRule):
     def columns(self) -> tuple[str, ...]:
         return (self.column,)
 
-    def broken(self, subject: Subject) -> pl.Expr:
-        from noria.expressions import parse, to_polars
-
+    def condition(self, subject: Subject) -> str:
         self.needs(subject, self.column, "string")
-        pattern, column = self.pattern.replace("'", "''"), self.column.replace('"', '""')
-        whole = parse(f"REGEXP_LIKE(\"{column}\", '^(?:{pattern})$')", place=f"{self.written_at}, {subject.place}")
-        return to_polars(whole, {self.column: "string"}).not_().fill_null(False)
+        if subject.kinds[self.column] == "null":
+            return f"{quoted(self.column)} IS NULL"
+        return f"REGEXP_LIKE({quoted(self.column)}, {literal(f'^(?:{self.pattern})$')})"
+
+    def mended(self, subject: Subject) -> pl.Expr:
+        self.needs(subject, self.column, "string")
+        return mended_text(self.column, self.fix)
 
 
-def matches(column: str, pattern: str, *, on_fail: OnFail = "fail") -> Matches:
+def matches(
+    column: str, pattern: str, *, on_fail: OnFail = "fail", at_most: float | None = None,
+    fix: TextMend | Iterable[TextMend] = (),
+) -> Matches:  # fmt: skip
     """A rule: the whole text of a column matches a regular expression.
 
     Examples
     --------
     >>> matches("tailnum", "N[0-9A-Z]{1,5}", on_fail="warn")
-    Matches(on_fail='warn', column='tailnum', pattern='N[0-9A-Z]{1,5}')
+    Matches(on_fail='warn', column='tailnum', pattern='N[0-9A-Z]{1,5}', fix=())
     """
-    return Matches(column, pattern, on_fail=on_fail)
+    return Matches(column, pattern, on_fail=on_fail, at_most=at_most, fix=fix if isinstance(fix, str) else tuple(fix))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, model_validator
 
 from noria.contracts.condition import RowRule, Subject, kind_of
+from noria.contracts.facts import Fact
+from noria.contracts.wants import quoted
 from noria.declarations import OnFail
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ class NotNull(RowRule):
     >>> not_null("tailnum", on_fail="warn").text
     'tailnum is not null'
     """
+
+    proved_by: ClassVar[frozenset[str]] = frozenset({"nulls"})
 
     column: str = Field(kw_only=False)
     fill: bool | int | float | str | None = None
@@ -56,18 +60,29 @@ class NotNull(RowRule):
             self.needs(subject, self.column, kind, *(("float",) if kind == "int" else ()))
         return pl.col(self.column).is_null()
 
+    def condition(self, subject: Subject) -> str:
+        return f"{quoted(self.column)} IS NOT NULL"
+
+    def proven(self, subject: Subject, fact: Fact) -> bool:
+        return not fact.nulls
+
     def mended(self, subject: Subject) -> pl.Expr:
         import polars as pl
 
         return pl.col(self.column).fill_null(self.fill)
 
 
-def not_null(column: str, *, on_fail: OnFail = "fail", fill: bool | int | float | str | None = None) -> NotNull:
-    """A rule: a column has a value in every row.
+def not_null(
+    column: str, *, on_fail: OnFail = "fail", at_most: float | None = None,
+    fill: bool | int | float | str | None = None,
+) -> NotNull:  # fmt: skip
+    """A rule: a column has a value in every row, or in all but a share of them.
 
     Examples
     --------
+    >>> not_null("tailnum", at_most=0.01).at_most
+    0.01
     >>> not_null("tzone", on_fail="fix", fill="America/New_York")
     NotNull(on_fail='fix', column='tzone', fill='America/New_York')
     """
-    return NotNull(column, fill=fill, on_fail=on_fail)
+    return NotNull(column, fill=fill, on_fail=on_fail, at_most=at_most)

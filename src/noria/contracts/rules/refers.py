@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from noria.contracts.condition import RowRule, Subject
+from noria.contracts.wants import quoted
 from noria.declarations import OnFail
 from noria.expressions import dtype_of, polars_kinds
 
@@ -76,8 +77,16 @@ class Refers(RowRule):
         known = pl.lit(table[key].unique().cast(dtype_of(kind))).implode()
         return pl.col(self.column).cast(dtype_of(kind)).is_in(known).not_().fill_null(False)
 
+    def broken_sql(self, subject: Subject, dialect: str) -> str:
+        column, table = quoted(self.column), subject.references[self.to]
+        key = quoted(self.key or table.columns[0])
+        there = f"SELECT {key} FROM {quoted(f'reference {self.to}')} WHERE {key} IS NOT NULL"
+        return f"({column} IS NOT NULL AND {column} NOT IN ({there}))"
 
-def refers(column: str, *, to: str, key: str | None = None, on_fail: OnFail = "fail") -> Refers:
+
+def refers(
+    column: str, *, to: str, key: str | None = None, on_fail: OnFail = "fail", at_most: float | None = None
+) -> Refers:
     """A rule: values of a column stand in another source's table.
 
     Examples
@@ -85,4 +94,4 @@ def refers(column: str, *, to: str, key: str | None = None, on_fail: OnFail = "f
     >>> refers("tailnum", to="planes", on_fail="warn")
     Refers(on_fail='warn', column='tailnum', to='planes', key=None)
     """
-    return Refers(column, to=to, key=key, on_fail=on_fail)
+    return Refers(column, to=to, key=key, on_fail=on_fail, at_most=at_most)
