@@ -3,7 +3,7 @@
 from noria.security.api_keys import ApiKeys
 from noria.security.hosts import host_allowed
 from noria.security.identity import current_actor
-from noria.security.secrets import reveal
+from noria.security.secrets import exclusive, keep, reveal
 from noria.security.signing import SigningKey, copy_signing_key, public_key, verify
 
 __all__ = [
@@ -11,7 +11,9 @@ __all__ = [
     "SigningKey",
     "copy_signing_key",
     "current_actor",
+    "exclusive",
     "host_allowed",
+    "keep",
     "public_key",
     "reveal",
     "verify",

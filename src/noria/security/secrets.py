@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import fcntl
+import hashlib
 import importlib
+import os
 import re
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from noria.core import DeclarationError
@@ -63,6 +69,42 @@ def forget(secret: Secret, base: Path) -> None:
     """Look a secret up anew when it is next asked for: it was refused, so it may have been replaced."""
     with _lock:
         _answers.pop((secret.reference, base), None)
+
+
+def keep(secret: Secret, value: str, base: Path) -> None:
+    """Write the value of a secret that a server has replaced, such as a refresh token, to where it is kept.
+
+    Raises
+    ------
+    DeclarationError
+        This kind of secret cannot be written.
+    """
+    kind, rest = _kind_of(secret)
+    module = importlib.import_module(STORES[kind].partition(":")[0])
+    if not hasattr(module, "keep"):
+        raise DeclarationError(
+            "a server has replaced this secret, and the new one cannot be kept there",
+            value=secret.reference,
+            mend="keep it in a file or a keyring: file:…, keyring:…",
+        )
+    forget(secret, base)
+    module.keep(rest, value, base)
+
+
+@contextmanager
+def exclusive(secret: Secret, base: Path) -> Iterator[None]:
+    """While this is held, nobody else on this machine holds it for the same secret; what it is is looked up anew."""
+    name = hashlib.blake2b(f"{base}\0{secret.reference}".encode(), digest_size=16).hexdigest()
+    folder = Path(tempfile.gettempdir()) / f"noria-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.lstat().st_uid != os.getuid():
+        raise DeclarationError(
+            "this folder is somebody else's", place=str(folder), mend="set TMPDIR to one of your own"
+        )
+    with open(folder / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        forget(secret, base)
+        yield
 
 
 def _kind_of(secret: Secret) -> tuple[str, str]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from noria.sources.rest import Rest, rest
+
 from noria.core import backend_of
 from noria.declarations import Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.kinds import KindsFold, as_kinds, misfits
+from noria.sources.rest_pages import Pagination, cursor, link_header, next_link, offset, pages
+from noria.sources.sign_in import HttpSignIn, api_key, basic, bearer, mutual_tls, oauth2
 from noria.sources.sql import Sql, sql
 
 if TYPE_CHECKING:
@@ -90,14 +94,28 @@ __all__ = [
     "Batch",
     "Connector",
     "Fingerprint",
+    "HttpSignIn",
     "KindsFold",
+    "Pagination",
+    "Rest",
     "Sql",
     "State",
+    "api_key",
     "as_kinds",
+    "basic",
+    "bearer",
     "connector",
+    "cursor",
     "fingerprint",
+    "link_header",
     "misfits",
+    "mutual_tls",
+    "next_link",
+    "oauth2",
     "odd_value",
+    "offset",
+    "pages",
     "read",
+    "rest",
     "sql",
 ]

@@ -35,7 +35,7 @@ def look_up(reference: str, base: Path) -> str:
 
     try:
         held = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         held = None
     if not isinstance(held, dict):
         raise DeclarationError("this secret has no fields", value=f"aws:{reference}", mend=f"aws:{name}")

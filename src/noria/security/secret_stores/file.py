@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from noria.core import DeclarationError
@@ -40,6 +41,25 @@ def look_up(path: str, base: Path) -> str:
     except UnicodeDecodeError:
         raise DeclarationError("this secret is no UTF-8 text", place=str(file), mend=mend) from None
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def keep(path: str, value: str, base: Path) -> None:
+    """Replace the text of a file at once: it holds the old one or the new one, and never less."""
+    file = (base / path).resolve()
+    try:
+        opened, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # only this user may read it
+        with open(opened, "w", encoding="utf-8") as stream:
+            stream.write(value)
+            stream.flush()
+            os.fsync(opened)
+        os.replace(beside, file)
+    except OSError as error:
+        raise DeclarationError(
+            "a server has replaced this secret, and the new one cannot be kept there",
+            place=str(file),
+            value=error.strerror,
+            mend="let this user write the folder",
+        ) from None
 
 
 def _content(opened: int, file: Path, mend: str) -> bytes:

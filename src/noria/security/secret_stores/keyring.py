@@ -34,3 +34,18 @@ def look_up(reference: str, base: Path) -> str:
             "there is no such secret", value=f"keyring:{reference}", mend=f"keyring set {service} {user}"
         )
     return value
+
+
+def keep(reference: str, value: str, base: Path) -> None:
+    """Replace the password of a service's user."""
+    keyring = require("keyring", extra="keyring")
+    service, _, user = reference.rpartition("/")
+    try:
+        keyring.set_password(service, user, value)
+    except keyring.errors.KeyringError as error:
+        raise DeclarationError(
+            "a server has replaced this secret, and the keyring does not take the new one",
+            place=f"keyring:{reference}",
+            value=type(error).__name__,
+            mend="unlock it",
+        ) from None

@@ -134,7 +134,7 @@ def _answer(status: int, content: bytes, what: str, place: str) -> dict[str, Any
                                mend="set VAULT_ADDR to the active server")  # fmt: skip
     try:
         answer = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise DeclarationError("no vault answers there", place=place, mend="set VAULT_ADDR=https://vault:8200")
