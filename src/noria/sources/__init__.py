@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noria.sources.rest import Rest, rest
-
 from noria.core import backend_of
 from noria.declarations import Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.kinds import KindsFold, as_kinds, misfits
+from noria.sources.rest_api import Rest, rest
 from noria.sources.rest_pages import Pagination, cursor, link_header, next_link, offset, pages
 from noria.sources.sign_in import HttpSignIn, api_key, basic, bearer, mutual_tls, oauth2
 from noria.sources.sql import Sql, sql
