@@ -28,7 +28,7 @@ class Files(Connector):
     ----------
     url : str
         A path, a glob or a URL.
-    format, compression, separator, quote, encoding, header, skip, sheet, sign_in, store, redirects : optional
+    format, compression, separator, quote, encoding, header, skip, sheet, sign_in, store, hosts : optional
         See `noria.files`.
 
     Examples
@@ -49,7 +49,7 @@ class Files(Connector):
     sheet: int | str | None = None
     sign_in: SerializeAsAny[SignIn] | None = None
     store: Annotated[tuple[tuple[str, str | Secret], ...], BeforeValidator(_as_pairs)] = ()
-    redirects: Names = ()
+    hosts: Names = ()
 
     @field_validator("separator", "quote")
     @classmethod
@@ -186,7 +186,7 @@ def files(
     sheet: int | str | None = None,
     sign_in: SignIn | None = None,
     store: Mapping[str, str | Secret] | None = None,
-    redirects: str | list[str] = (),  # type: ignore[assignment]
+    hosts: str | list[str] = (),  # type: ignore[assignment]
 ) -> Files:
     """Files as the origin of a source, where the URL alone does not say enough.
 
@@ -218,8 +218,8 @@ def files(
     store : dict of str to str or Secret, optional
         Settings of an object store: ``endpoint``, ``region``, ``access_key_id``, ``secret_access_key``,
         ``skip_signature``, …. What is not given comes from the environment.
-    redirects : str or list of str, optional
-        Other hosts that a server may redirect to; they never see the sign-in.
+    hosts : str or list of str, optional
+        Other hosts that a web server may redirect to; they never see the sign-in.
 
     Examples
     --------
@@ -230,5 +230,5 @@ def files(
     """
     return Files(
         url, format=format, compression=compression, separator=separator, quote=quote, encoding=encoding, header=header,
-        skip=skip, sheet=sheet, sign_in=sign_in, store=store or (), redirects=redirects,
+        skip=skip, sheet=sheet, sign_in=sign_in, store=store or (), hosts=hosts,
     )  # fmt: skip

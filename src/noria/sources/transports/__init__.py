@@ -59,7 +59,7 @@ class Transport(Protocol):
     by_content: bool
     """Whether marks are digests of the content, so that neither name nor place matter."""
     options: frozenset[str]
-    """Which of `sign_in`, `store` and `redirects` it knows."""
+    """Which of `sign_in`, `store` and `hosts` it knows."""
 
     def listed(self, *, marks: bool) -> list[Listed]:
         """The files, in the order of their names; without `marks` those need not be there, if they are dear.
@@ -98,7 +98,7 @@ def transport(ask: Ask, origin: Files) -> Transport:
         )  # fmt: skip
     module, _, name = TRANSPORTS[scheme].partition(":")
     made: Transport = getattr(importlib.import_module(module), name)(ask, origin)
-    for option in ("sign_in", "store", "redirects"):
+    for option in ("sign_in", "store", "hosts"):
         if getattr(origin, option) and option not in made.options:
             raise ask.source.refuse(f"{scheme}:// has no such thing", field=option, mend="leave it out")
     return made
