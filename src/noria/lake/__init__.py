@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from noria.core import backend_of
@@ -35,6 +35,92 @@ class TableVersion:
     version: int
     at: datetime
     step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one commit did to a table.
+
+    Attributes
+    ----------
+    version : int
+        The version that it made.
+    at : datetime
+        When, by the wall of who committed.
+    what : str
+        ``replace``, ``append``, ``merge``, ``replace where``, ``compact``, ``restore 3``; else as its writer calls it.
+    who : str
+        On whose behalf; empty where something else than Noria did it.
+    step : str
+        The content key of the step; empty outside steps.
+    added, removed, rows : int or None
+        Rows that files which came and went hold, and rows behind it; None where somebody did not count. A file that is
+        written anew for one of its rows counts in both.
+    written : int
+        Bytes that it added to the lake.
+    files, bytes : int
+        What the table consists of behind it.
+    """
+
+    version: int
+    at: datetime
+    what: str
+    who: str
+    step: str
+    added: int | None
+    removed: int | None
+    rows: int | None
+    written: int
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a table takes: `files` and `bytes` of its newest version, and `stored` bytes of all `versions`."""
+
+    table: str
+    versions: int
+    files: int
+    bytes: int
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """What a vacuum took, or would take: files, their bytes, and the versions that cannot be read any more."""
+
+    table: str
+    files: int
+    bytes: int
+    versions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two versions of a table differ.
+
+    Attributes
+    ----------
+    old, new : int
+        The versions.
+    columns : tuple of str
+        Columns that came (``+ delay: Float64``), went (``- delay: Int64``) or have another type (``~ delay: Int64 to
+        Float64``).
+    added, removed, changed : int
+        Rows; none is `changed` where rows were compared as a whole, without a key.
+    examples : tuple of mapping
+        Some of them: what became of a row under ``""`` (``+``, ``-`` or ``~``) and its values; of a changed one the
+        key, and ``(old, new)`` where these differ.
+    """
+
+    old: int
+    new: int
+    columns: tuple[str, ...]
+    added: int
+    removed: int
+    changed: int
+    examples: tuple[Mapping[str, Any], ...]
 
 
 class Lake(Protocol):
@@ -109,6 +195,42 @@ class Lake(Protocol):
         Where asking would cost more than it tells, the answer is yes, and `read` finds out.
         """
 
+    def history(self, table: str) -> list[Commit]:
+        """What each commit did, newest first; nothing where there is no such table."""
+
+    def usage(self, table: str) -> Usage:
+        """What a table takes."""
+
+    def diff(self, table: str, old: int, new: int, *, key: Sequence[str] = (), most: int = 10) -> Difference:
+        """How two versions differ: by key, or row by row without one; `most` is how many examples of each are given."""
+
+    def compact(self, table: str, *, order: Sequence[str] = ()) -> int:
+        """Put small files together, with `order` along a Z-curve through these columns; no row changes. The version."""
+
+    def restore(self, table: str, version: int) -> int:
+        """Make the newest version what an old one was, its state and columns too; gives the new version.
+
+        The steps that are undone are forgotten: each writes again when it comes again.
+        """
+
+    def vacuum(
+        self, table: str, *, older_than: timedelta | None = None, keep: Iterable[int] = (), dry_run: bool = False
+    ) -> Vacuumed:
+        """Remove what no version to be kept needs; with `dry_run` only say what that is.
+
+        Parameters
+        ----------
+        table : str
+            Its name.
+        older_than : timedelta, optional
+            Versions that were replaced longer ago may go. By default all versions stay, and only files go that a killed
+            writer left, once they are a day old.
+        keep : iterable of int
+            Versions that stay, whatever their age. The newest always does.
+        dry_run : bool
+            Whether nothing is removed.
+        """
+
 
 def open_lake(url: str) -> Lake:
     """The lake at a URL: ``file:///path``, ``s3://bucket/prefix``."""
@@ -116,4 +238,14 @@ def open_lake(url: str) -> Lake:
     return lake
 
 
-__all__ = ["BACKENDS", "Lake", "Mode", "TableVersion", "open_lake"]
+__all__ = [
+    "BACKENDS",
+    "Commit",
+    "Difference",
+    "Lake",
+    "Mode",
+    "TableVersion",
+    "Usage",
+    "Vacuumed",
+    "open_lake",
+]

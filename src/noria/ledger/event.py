@@ -14,6 +14,8 @@ KINDS: Mapping[str, str] = {
     "step.finished": "a step ended: key, parts, meters, cost, outcome",
     "step.failed": "a step ended with an error",
     "table.written": "a version of a table: rows, quarantined, mode",
+    "table.restored": "the newest version of a table became what an old one was",
+    "table.vacuumed": "files of old versions were removed: how many, and which versions went with them",
     "contract.checked": "the verdicts of a contract",
     "source.changed": "a source is not as it was at first sight: what, what is done, what may be declared",
     "data.late": "rows came whose events were before what was known",

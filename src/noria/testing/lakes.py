@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import polars as pl
@@ -222,6 +222,87 @@ class LakeSuite:
         with pytest.raises(DeclarationError, match="time zone"):
             lake.read("t", datetime(2000, 1, 1))
 
+    def test_history_says_who_did_what(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NORIA_ACTOR", "ann")
+        assert lake.history("t") == []
+        _five_versions(lake)
+        found = lake.history("t")
+        assert [(one.version, one.what, one.who, one.step) for one in found] == [
+            (4, "replace where", "ann", "d"), (3, "merge", "ann", "c"), (2, "add columns", "ann", ""),
+            (1, "append", "ann", "b"), (0, "replace", "ann", "a"),
+        ]  # fmt: skip
+        assert [one.rows for one in found] == [4, 4, 4, 4, 2]
+        assert [one.added for one in found][2:] == [0, 2, 2]
+        assert all(one.bytes > 0 and one.files > 0 for one in found)
+        used = lake.usage("t")
+        assert (used.table, used.versions, used.files, used.bytes) == ("t", 5, found[0].files, found[0].bytes)
+        assert used.stored > sum(one.written for one in found)
+
+    def test_two_versions_are_compared(self, lake: Lake) -> None:
+        _five_versions(lake)
+        found = lake.diff("t", 0, 3, key=["id"])
+        assert (found.old, found.new, found.columns) == (0, 3, ("+ more: Float64",))
+        assert (found.added, found.removed, found.changed) == (2, 0, 1)
+        assert {"": "~", "id": 1, "text": ("a", "A")} in found.examples
+        assert lake.diff("t", 3, 0, key=["id"]).columns == ("- more: Float64",)
+        whole = lake.diff("t", 0, 3, most=1)
+        assert (whole.added, whole.removed, whole.changed) == (3, 1, 0)
+        assert len(whole.examples) == 2
+        same = lake.diff("t", 1, 1)
+        assert (same.added, same.removed, same.changed, same.columns, same.examples) == (0, 0, 0, (), ())
+        with pytest.raises(DeclarationError, match="key"):
+            lake.diff("t", 0, 3, key=["more"])
+        with pytest.raises(DataError):
+            lake.diff("t", 0, 9)
+
+    def test_a_compaction_changes_no_row_and_no_state(self, lake: Lake) -> None:
+        for number in range(6):
+            lake.write("t", _frame(5)[number % 5 :][:1], step_key=str(number), mode="append", state={"n": number})
+        before = lake.read("t").collect()
+        version = lake.compact("t")
+        assert lake.history("t")[0].files == 1
+        assert_frame_equal(lake.read("t", version).collect(), before, check_row_order=False)
+        assert (lake.state("t"), lake.state("t", version)) == ({"n": 5}, {"n": 5})
+        assert lake.write("t", _frame(1), step_key="3", mode="append") == 3
+        ordered = lake.compact("t", order=["text", "number"])
+        assert_frame_equal(lake.read("t", ordered).collect(), before, check_row_order=False)
+        assert lake.has("t", ordered)
+        with pytest.raises(DeclarationError, match="column"):
+            lake.compact("t", order=["nothing"])
+        with pytest.raises(DataError, match="no such table"):
+            lake.compact("u")
+
+    def test_an_old_version_comes_back_with_its_state_and_the_steps_that_are_undone_come_again(
+        self, lake: Lake
+    ) -> None:
+        lake.write("t", pl.DataFrame({"id": [1]}), step_key="a", mode="append", state={"n": 1})
+        lake.write("t", pl.DataFrame({"id": [2], "more": ["x"]}), step_key="b", mode="append", state={"n": 2})
+        version = lake.restore("t", 0)
+        assert lake.read("t").collect().rows() == [(1,)]
+        assert (lake.state("t"), lake.history("t")[0].what) == ({"n": 1}, "restore 0")
+        assert lake.write("t", pl.DataFrame({"id": [1]}), step_key="a", mode="append") == 0
+        again = lake.write("t", pl.DataFrame({"id": [2]}), step_key="b", mode="append", state={"n": 2})
+        assert again > version
+        assert lake.read("t").collect().sort("id").rows() == [(1,), (2,)]
+        assert lake.read("t", version).collect().rows() == [(1,)]
+        with pytest.raises(DataError, match="no such version"):
+            lake.restore("t", 99)
+
+    def test_a_vacuum_takes_what_was_asked_for_alone(self, lake: Lake) -> None:
+        for number in range(4):
+            lake.write("t", _frame(number + 1), step_key=str(number))
+        assert lake.vacuum("t").files == 0
+        told = lake.vacuum("t", older_than=timedelta(0), keep=[1], dry_run=True)
+        assert (told.files, told.versions) == (2, (0, 2))
+        assert told.bytes > 0
+        assert lake.read("t", 0).collect().height == 1
+        assert lake.vacuum("t", older_than=timedelta(days=1)).files == 0
+        assert lake.vacuum("t", older_than=timedelta(0), keep=[1]) == told
+        assert lake.vacuum("t", older_than=timedelta(0), keep=[1]).files == 0
+        assert [lake.read("t", version).collect().height for version in (1, 3)] == [2, 4]
+        with pytest.raises(DeclarationError, match="age"):
+            lake.vacuum("t", older_than=timedelta(-1))
+
     def test_several_processes_that_write_at_once_lose_nothing(self, lake: Lake, url: str) -> None:
         lake.write("t", pl.DataFrame({"id": ["seed"], "by": ["-"]}), step_key="seed")
         modes = ["append", "append", "merge", "merge"]
@@ -255,6 +336,14 @@ class LakeSuite:
         assert sorted(found["id"]) == sorted([*wanted, "seed", "shared"])
         for version in lake.versions("t"):
             assert lake.has("t", version.version)
+
+
+def _five_versions(lake: Lake) -> None:
+    lake.write("t", pl.DataFrame({"_row": [1, 2], "id": [1, 2], "text": ["a", None]}), step_key="a")
+    lake.write("t", pl.DataFrame({"_row": [3, 4], "id": [3, 4], "text": ["c", "d"]}), step_key="b", mode="append")
+    lake.write("t", pl.DataFrame({"_row": [5], "id": [1], "text": ["A"], "more": [0.5]}), step_key="c", mode="merge",
+               key=["id"])  # fmt: skip
+    lake.write("t", pl.DataFrame({"_row": [6], "id": [9], "text": ["d"]}), step_key="d", where={"text": "d"})
 
 
 _TURNS = 3

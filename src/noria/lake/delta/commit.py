@@ -66,14 +66,13 @@ def create(uri: str, schema: pl.Schema, parts: Sequence[Part], metadata: Mapping
     )  # fmt: skip
 
 
-def add_columns(opened: DeltaTable, new: Mapping[str, pl.DataType]) -> None:
+def add_columns(opened: DeltaTable, new: Mapping[str, pl.DataType], metadata: Mapping[str, str]) -> None:
     """Give a table columns that are null in all its rows: a version of its own, since delta-rs tells it by itself."""
     import polars as pl
     from deltalake import CommitProperties
 
-    opened.alter.add_columns(
-        list(_delta(pl.Schema(new)).fields), commit_properties=CommitProperties(max_commit_retries=0)
-    )
+    told = CommitProperties(custom_metadata=dict(metadata), max_commit_retries=0)
+    opened.alter.add_columns(list(_delta(pl.Schema(new)).fields), commit_properties=told)
 
 
 def _delta(schema: pl.Schema) -> Schema:

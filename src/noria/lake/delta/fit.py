@@ -55,7 +55,7 @@ def joined(table: pl.Schema, rows: pl.Schema, *, widen: bool, place: str) -> pl.
 
     found = dict(table)
     for name, dtype in rows.items():
-        wide = _wider(found[name], dtype) if name in found else dtype
+        wide = wider(found[name], dtype) if name in found else dtype
         if wide is None or (wide != found.get(name, wide) and not widen):
             mend = f"cast '{name}', or let the table take the wider type (widen=True)" if wide else f"cast '{name}'"
             raise DataError("a column's type is not the table's", place=place,
@@ -64,7 +64,7 @@ def joined(table: pl.Schema, rows: pl.Schema, *, widen: bool, place: str) -> pl.
     return pl.Schema(found)
 
 
-def _wider(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
+def wider(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
     """The type that holds the values of both; None where there is none."""
     import polars as pl
 

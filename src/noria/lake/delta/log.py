@@ -13,6 +13,8 @@ from noria.lake.delta.places import Place
 
 STEP = "noria.step"
 MODE = "noria.mode"
+BY = "noria.by"
+RESTORED = "noria.restored"
 STATE = "noria.state"
 _PACKED = "noria.state.zlib"
 _LONG = 2_000
@@ -46,6 +48,14 @@ def added(said: list[Action]) -> Iterator[Action]:
     for action in said:
         if "add" in action:
             yield {**action["add"], "path": unquote(action["add"]["path"])}
+
+
+def rows_of(add: Action) -> int | None:
+    """The rows of a file; None where who wrote it did not count them."""
+    try:
+        return int(json.loads(add.get("stats") or "{}")["numRecords"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def removed(said: list[Action]) -> Iterator[str]:

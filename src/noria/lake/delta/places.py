@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,9 @@ class Place(Protocol):
 
     def names(self, folder: str) -> list[str]:
         """The names of the files right below a folder, in order; none where there is no such folder."""
+
+    def listed(self, folder: str) -> list[tuple[str, int, datetime]]:
+        """The files right below a folder: names, bytes, when each was written."""
 
     def folders(self) -> list[str]:
         """The names of the folders right below, in order."""
@@ -57,6 +61,14 @@ class Folder:
             return sorted(entry.name for entry in (self.path / folder).iterdir() if entry.is_file())
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+    def listed(self, folder: str) -> list[tuple[str, int, datetime]]:
+        found = []
+        for name in self.names(folder):
+            with contextlib.suppress(FileNotFoundError):
+                stat = (self.path / folder / name).stat()
+                found.append((name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)))
+        return found
 
     def folders(self) -> list[str]:
         try:
@@ -95,16 +107,23 @@ class Prefix:
             return None
 
     def names(self, folder: str) -> list[str]:
-        return [name for name, is_file in self._listed(folder) if is_file]
+        return [name for name, _, _ in self.listed(folder)]
+
+    def listed(self, folder: str) -> list[tuple[str, int, datetime]]:
+        from pyarrow.fs import FileType
+
+        files = (info for info in self._infos(folder) if info.type == FileType.File)
+        return sorted((info.base_name, info.size, info.mtime or datetime.now(UTC)) for info in files)
 
     def folders(self) -> list[str]:
-        return [name for name, is_file in self._listed("") if not is_file]
+        from pyarrow.fs import FileType
 
-    def _listed(self, folder: str) -> list[tuple[str, bool]]:
-        from pyarrow.fs import FileSelector, FileType
+        return sorted(info.base_name for info in self._infos("") if info.type == FileType.Directory)
 
-        found = self._store().get_file_info_selector(FileSelector(folder, allow_not_found=True))
-        return sorted((info.base_name, info.type == FileType.File) for info in found)
+    def _infos(self, folder: str) -> list[Any]:
+        from pyarrow.fs import FileSelector
+
+        return list(self._store().get_file_info_selector(FileSelector(folder, allow_not_found=True)))
 
     def put(self, path: str, frame: Any) -> int:
         import io

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from noria.core import DataError, DeclarationError, from_micros, path_of, scheme_of
-from noria.lake import Mode, TableVersion
+from noria.lake import Commit, Difference, Mode, TableVersion, Usage, Vacuumed
 from noria.lake.delta import log
+from noria.lake.delta.care import compact, restore, vacuum
 from noria.lake.delta.change import Files
+from noria.lake.delta.diff import diff
 from noria.lake.delta.errors import unwritable
+from noria.lake.delta.history import history, usage
 from noria.lake.delta.places import Folder, Place, Prefix
 from noria.lake.delta.write import Ask, write
 
@@ -94,14 +97,7 @@ class DeltaLake:
         """
         import polars as pl
 
-        opened = self._open(table, self._as_of(table, version) if isinstance(version, datetime) else version)
-        if not self._is_whole(opened):
-            raise DataError(
-                "files of this version of the table are gone",
-                place=self.path(table),
-                value=f"version {opened.version()}",
-                mend=f"was it vacuumed? remove the folder, and noria run writes '{table}' anew",
-            )
+        opened = self._whole(table, self._as_of(table, version) if isinstance(version, datetime) else version)
         if "%" not in opened.table_uri:
             return pl.scan_delta(opened)
         return self.files(table, opened).scan()  # Polars takes delta-rs's quoted names for the files' own
@@ -148,6 +144,33 @@ class DeltaLake:
         """The names of all tables."""
         return [name for name in self.place.folders() if self._numbers(name)]
 
+    def history(self, table: str) -> list[Commit]:
+        """What each commit did, newest first; nothing where there is no such table."""
+        return history(self.place, table)
+
+    def usage(self, table: str) -> Usage:
+        """What a table takes."""
+        return usage(self.place, table)
+
+    def diff(self, table: str, old: int, new: int, *, key: Sequence[str] = (), most: int = 10) -> Difference:
+        """How two versions differ: by key, or row by row without one. Files that both have are not read."""
+        before, after = (self.files(table, self._whole(table, version)) for version in (old, new))
+        return diff(before, after, (old, new), key, most, self.path(table))
+
+    def compact(self, table: str, *, order: Sequence[str] = ()) -> int:
+        """Put small files together, with `order` along a Z-curve through these columns; no row changes."""
+        return compact(self, table, order)
+
+    def restore(self, table: str, version: int) -> int:
+        """Make the newest version what an old one was; see `noria.lake.Lake.restore`."""
+        return restore(self, table, version)
+
+    def vacuum(
+        self, table: str, *, older_than: timedelta | None = None, keep: Iterable[int] = (), dry_run: bool = False
+    ) -> Vacuumed:
+        """Remove what no version to be kept needs; see `noria.lake.Lake.vacuum`."""
+        return vacuum(self, table, older_than, keep, dry_run)
+
     def files(self, table: str, opened: DeltaTable) -> Files:
         """The files of an open version."""
         import polars as pl
@@ -174,9 +197,17 @@ class DeltaLake:
             return None
         return version if not ask.replaces or self.has(ask.table, version) else None
 
-    def _is_whole(self, opened: DeltaTable) -> bool:
-        """Whether a version's files are there; elsewhere than on disk that is taken for granted."""
-        return not self._local or all(Path(unquote(file)).exists() for file in opened.file_uris())
+    def _whole(self, table: str, version: int | None) -> DeltaTable:
+        """A version whose files are there, open; elsewhere than on disk that is taken for granted."""
+        opened = self._open(table, version)
+        if self._local and not all(Path(unquote(file)).exists() for file in opened.file_uris()):
+            raise DataError(
+                "files of this version of the table are gone",
+                place=self.path(table),
+                value=f"version {opened.version()}",
+                mend=f"was it vacuumed? remove the folder, and noria run writes '{table}' anew",
+            )
+        return opened
 
     def _open(self, table: str, version: int | None) -> DeltaTable:
         from deltalake import DeltaTable

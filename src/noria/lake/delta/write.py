@@ -25,6 +25,7 @@ from noria.lake.delta.errors import unwritable
 from noria.lake.delta.fit import cast_to, joined, storable
 from noria.lake.delta.parts import Part, remove_parts, write_parts
 from noria.lake.delta.places import Folder, Place
+from noria.security import current_actor
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,7 +71,7 @@ class Ask:
     def metadata(self) -> dict[str, str]:
         """What the commit says beside its files."""
         mode = self.mode if self.where is None else "replace where"
-        return {log.STEP: self.step_key, log.MODE: mode, **log.with_state(self.state)}
+        return {log.STEP: self.step_key, log.MODE: mode, log.BY: current_actor(), **log.with_state(self.state)}
 
 
 class Opener(Protocol):
@@ -83,6 +84,7 @@ class Opener(Protocol):
     def found(self, table: str) -> DeltaTable | None: ...
     def files(self, table: str, opened: DeltaTable) -> Files: ...
     def known(self, opened: DeltaTable | None, ask: Ask) -> int | None: ...
+    def has(self, table: str, version: int) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,9 @@ def write(lake: Opener, ask: Ask, rows: pl.DataFrame | Iterable[pl.DataFrame]) -
     frames = iter([rows] if isinstance(rows, pl.DataFrame) else rows)
     written = _written(lake, ask, frames, None if ask.replaces or opened is None else _schema_of(opened))
     for tries in range(_TRIES):
-        opened = lake.found(ask.table)
-        if (known := lake.known(opened, ask)) is not None:
+        if tries:  # the first is of what was found before the rows came, and fails if that is not the newest any more
+            opened = lake.found(ask.table)
+        if tries and (known := lake.known(opened, ask)) is not None:
             remove_parts(lake.place, ask.table, written.parts)
             return known
         version = _attempt(lake, ask, opened, written)
@@ -197,7 +200,7 @@ def _attempt(lake: Opener, ask: Ask, opened: DeltaTable | None, written: _Writte
             return version
         change = _change(lake, ask, opened, written)
         if change.new:
-            add_columns(opened, change.new)
+            add_columns(opened, change.new, {log.BY: current_actor()})
             version = opened.version() + 1
         stayed = write_parts(lake.place, ask.table, change.stay)
         change.commit(opened, [*stayed, *written.parts], ask.metadata(), ask.step_key)
@@ -220,8 +223,11 @@ def _change(lake: Opener, ask: Ask, opened: DeltaTable, written: _Written) -> Ch
     schema = joined(table, written.schema, widen=ask.widen, place=place)
     if any(schema[name] != dtype for name, dtype in written.schema.items()):
         raise TransientError("another writer gave the table other types meanwhile", place=place, mend="run again")
-    files = lake.files(ask.table, opened)
     wider = any(schema[name] != dtype for name, dtype in table.items())
+    new = {name: dtype for name, dtype in schema.items() if name not in table}
+    if ask.mode == "append" and not wider:
+        return Change(schema, new=new)
+    files = lake.files(ask.table, opened)
     if wider:
         files = dataclasses.replace(files, schema=schema, stored=table)
     touched: list[str] = []
@@ -233,6 +239,4 @@ def _change(lake: Opener, ask: Ask, opened: DeltaTable, written: _Written) -> Ch
     if wider:
         others = (files.scan(name).collect() for name in files.paths if name not in set(touched))
         return Change(schema, replaces=True, stay=itertools.chain(stay, others))
-    new = {name: dtype for name, dtype in schema.items() if name not in table}
-    sizes = {name: files.sizes[name] for name in touched}
-    return Change(schema, removed=sizes, stay=stay, new=new)
+    return Change(schema, removed={name: files.sizes[name] for name in touched}, stay=stay, new=new)
