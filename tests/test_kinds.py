@@ -13,9 +13,9 @@ import pytest
 
 import noria
 from noria.core import DeclarationError
-from noria.declarations import Aggregate, Candidate, Gate, Monitor, Rule, dump, restore
+from noria.declarations import Aggregate, Candidate, Gate, Monitor, Preprocessor, Rule, dump, restore
 
-NOUNS = (Aggregate, Candidate, Gate, Monitor, Rule)
+NOUNS = (Aggregate, Candidate, Gate, Monitor, Preprocessor, Rule)
 WHAT_IT_NEEDS = {"windows": ["1h"], "keys": "k"}
 """Values for required fields that their type alone does not tell."""
 

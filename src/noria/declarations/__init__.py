@@ -15,7 +15,7 @@ from noria.declarations.origin import Origin, SignIn
 from noria.declarations.project import Project
 from noria.declarations.rehearsal import Rehearsal
 from noria.declarations.schedule import Schedule
-from noria.declarations.search import Candidate, RandomSplit, Search, TimeSplit
+from noria.declarations.search import Candidate, Preprocessor, RandomSplit, Search, TimeSplit
 from noria.declarations.secret import Secret, secret
 from noria.declarations.source import Source
 from noria.declarations.spine import Spine
@@ -41,6 +41,7 @@ __all__ = [
     "Names",
     "OnFail",
     "Origin",
+    "Preprocessor",
     "Project",
     "RandomSplit",
     "Rehearsal",
