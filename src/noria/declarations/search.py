@@ -16,6 +16,10 @@ class Candidate(Declaration):
     """A kind of model that the search may choose. Kinds live in `noria.training.candidates`, one file each."""
 
 
+class Preprocessor(Declaration):
+    """A kind of preprocessing. Kinds live in `noria.training.preprocessing`, one file each."""
+
+
 class TimeSplit(Declaration):
     """Training, validation and sealed test, one after the other in time.
 
@@ -107,6 +111,9 @@ class Search(Declaration):
         Which rows train, validate and test.
     candidates : list of Candidate, optional
         By default baseline, logistic regression and LightGBM.
+    preprocessing : list of Preprocessor
+        What is done to the features before every candidate but a baseline, in this order; each sees the columns as
+        those before it left them. Fitted to the training rows, and part of the model's graph.
     trials : int
         The work that is done: trials over all candidates. Work is counted, so the same search gives the same model.
     budget : Budget
@@ -121,6 +128,7 @@ class Search(Declaration):
     metric: Literal["average_precision", "roc_auc", "log_loss"] = "average_precision"
     split: TimeSplit | RandomSplit
     candidates: tuple[SerializeAsAny[Candidate], ...] = ()
+    preprocessing: tuple[SerializeAsAny[Preprocessor], ...] = ()
     trials: int = Field(default=12, ge=1)
     budget: Budget = Budget()
     slices: Names = ()

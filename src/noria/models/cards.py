@@ -46,6 +46,7 @@ def _what(project: Project, trained: Mapping[str, Any]) -> str:
         f"{trained['why']}.\n\n"
         f"- Answers with the probability of `{project.spine.label}`{asked}.\n"
         f"- Parameters: {params or 'none'}.\n"
+        f"- Preprocessing, part of the graph: {'; '.join(map(_cell, trained.get('preprocessing', ()))) or 'none'}.\n"
         f"- Threshold with the highest F1 on the validation rows: {trained['threshold']:.3f}.\n"
         f"- Refitted: {trained['refit']}."
     )

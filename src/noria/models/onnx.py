@@ -29,6 +29,11 @@ class Graph:
     numbers, categories : int
         Columns of the two inputs, k and m.
 
+    Attributes
+    ----------
+    numbers, categories : str
+        The tensors that hold the model's numbers and categories: the inputs, or what preprocessing has made of them.
+
     Examples
     --------
     >>> graph = Graph(numbers=1, categories=0)
@@ -40,6 +45,7 @@ class Graph:
             helper.make_tensor_value_info("numbers", TensorProto.FLOAT, ["N", numbers]),
             helper.make_tensor_value_info("categories", TensorProto.STRING, ["N", categories]),
         ]
+        self.numbers, self.categories = "numbers", "categories"
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
@@ -60,27 +66,75 @@ class Graph:
 
     def doubles(self) -> str:
         """The numbers as float64, which is exact: so thresholds and sums need not be rounded."""
-        return self.add("Cast", "numbers", to=TensorProto.DOUBLE)
+        return self.double(self.numbers)
 
-    def lookup(self, vocabulary: Vocabulary, tables: Sequence[NDArray[np.float64]]) -> str:
-        """A number for every category, float64 ``[N, m]``, by three nodes however many columns there are.
+    def double(self, tensor: str) -> str:
+        """A tensor as float64."""
+        return self.add("Cast", tensor, to=TensorProto.DOUBLE)
+
+    def single(self, tensor: str) -> str:
+        """A tensor as float32."""
+        return self.add("Cast", tensor, to=TensorProto.FLOAT)
+
+    def chosen(self, tensor: str, places: Sequence[int], size: int) -> str:
+        """Some of a tensor's `size` columns."""
+        if list(places) == list(range(size)):
+            return tensor
+        return self.add("Gather", tensor, self.constant(np.array(places, np.int64)), axis=1)
+
+    def joined(self, tensors: Sequence[str]) -> str:
+        """Tensors side by side."""
+        return self.add("Concat", *tensors, axis=1) if len(tensors) > 1 else tensors[0]
+
+    def within(self, values: str, low: NDArray[np.float32], high: NDArray[np.float32]) -> str:
+        """Values held between bounds, column by column; NaN stays."""
+        for comparison, bounds in (("Less", low), ("Greater", high)):
+            if np.isfinite(bounds).any():
+                bound = self.constant(bounds)
+                values = self.add("Where", self.add(comparison, values, bound), bound, values)
+        return values
+
+    def ranks(self, values: str, edges: Sequence[NDArray[np.float32]]) -> str:
+        """How many of its column's edges are at or below each value, NaN any of them; int64 ``[N, c]``.
+
+        The ranks of a column start where those of the column before it end, so that one table, the columns' tables one
+        after the other with ``len(edges) + 1`` entries each, answers by one ``Gather``.
+
+        Parameters
+        ----------
+        values : str
+            A float32 tensor ``[N, c]``.
+        edges : sequence of c float32 arrays
+            Ascending.
+        """
+        starts = np.concatenate([[0], np.cumsum([len(column) + 1 for column in edges])[:-1]]).astype(np.int64)
+        if any(len(column) for column in edges):
+            trees = self.add("TreeEnsembleRegressor", values, domain="ai.onnx.ml", **_ranking(edges))
+        else:
+            trees = self.add("Where", self.add("IsNaN", values), *[self.constant(np.zeros(1, np.float32))] * 2)
+        return self.add("Add", self.add("Cast", trees, to=TensorProto.INT64), self.constant(starts))
+
+    def lookup(self, vocabulary: Vocabulary, tables: Sequence[NDArray[Any]], categories: str | None = None) -> str:
+        """An entry for every category, ``[N, m]``, by three nodes however many columns there are.
 
         Parameters
         ----------
         vocabulary : Vocabulary
             What the columns know.
-        tables : sequence of m float64 arrays
-            For each column the number of null, of any other value, and of each known value, in this order.
+        tables : sequence of m arrays of numbers or of texts
+            For each column the entry of null, of any other value, and of each known value, in this order.
+        categories : str, optional
+            The tensor of the columns, by default all categories.
         """
         words = sorted({value for levels in vocabulary.levels for value in levels})
         rows = {"": 0} | {word: row for row, word in enumerate(words, start=2)}
-        table = np.empty((len(words) + 2, len(tables)))
+        table = np.empty((len(words) + 2, len(tables)), tables[0].dtype)
         for column, (levels, values) in enumerate(zip(vocabulary.levels, tables, strict=True)):
             table[0, column], table[1:, column] = values[0], values[1]
             table[[rows[level] for level in levels], column] = values[2:]
         places = self.add(
             "LabelEncoder",
-            "categories",
+            categories or self.categories,
             domain="ai.onnx.ml",
             keys_strings=list(rows),
             values_int64s=list(rows.values()),
@@ -101,3 +155,31 @@ class Graph:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR, producer_name="noria")
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))
+
+
+def _ranking(edges: Sequence[NDArray[np.float32]]) -> dict[str, Any]:
+    """Attributes of the ONNX operator: a balanced tree a column, whose leaves say how many edges were passed."""
+    nodes: dict[str, list[Any]] = {"treeids": [], "nodeids": [], "modes": [], "values": [], "truenodeids": [],
+                                   "falsenodeids": [], "featureids": []}  # fmt: skip
+    leaves: dict[str, list[Any]] = {"treeids": [], "nodeids": [], "ids": [], "weights": []}
+
+    def grow(column: int, low: int, high: int, first: int) -> int:
+        """Add the tree over edges [low, high), its root numbered `first`; returns the number after its last node."""
+        leaf, middle = low == high, (low + high) // 2
+        true = first + 1
+        false = true + 2 * (middle - low) + 1
+        for name, value in (("treeids", column), ("nodeids", first), ("modes", "LEAF" if leaf else "BRANCH_LT"),
+                            ("values", 0.0 if leaf else float(edges[column][middle])), ("featureids", column),
+                            ("truenodeids", 0 if leaf else true), ("falsenodeids", 0 if leaf else false)):  # fmt: skip
+            nodes[name].append(value)
+        if leaf:
+            for name, value in (("treeids", column), ("nodeids", first), ("ids", column), ("weights", float(low))):
+                leaves[name].append(value)
+            return first + 1
+        return grow(column, middle + 1, high, grow(column, low, middle, true))
+
+    for column in range(len(edges)):
+        grow(column, 0, len(edges[column]), 0)
+    return {"n_targets": len(edges)} | {f"nodes_{name}": values for name, values in nodes.items()} | {
+        f"target_{name}": values for name, values in leaves.items()
+    }  # fmt: skip

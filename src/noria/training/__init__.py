@@ -6,6 +6,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from noria.training.candidates import Baseline, Fitted, Learner, LightGBM, LogisticRegression
+from noria.training.preprocessing import (
+    Bins,
+    Clip,
+    Cycle,
+    Encode,
+    Impute,
+    Rare,
+    Scale,
+    TextLength,
+    Transform,
+    Units,
+    bins,
+    clip,
+    cycle,
+    encode,
+    impute,
+    rare,
+    scale,
+    text_length,
+    units,
+)
 from noria.training.splits import Part, Parts, parts_of
 from noria.training.steps import check_search, steps
 
@@ -27,22 +48,41 @@ _TABLE = {
 __all__ = [
     "METRICS",
     "Baseline",
+    "Bins",
+    "Clip",
+    "Cycle",
     "Draws",
+    "Encode",
     "Estimate",
     "Fitted",
+    "Impute",
     "Learner",
     "LightGBM",
     "LogisticRegression",
     "Part",
     "Parts",
+    "Rare",
+    "Scale",
+    "TextLength",
+    "Transform",
+    "Units",
+    "bins",
     "check_search",
+    "clip",
     "compare",
     "compare_unpaired",
+    "cycle",
+    "encode",
     "estimate",
+    "impute",
     "parts_of",
+    "rare",
+    "scale",
     "score",
     "skill",
     "steps",
+    "text_length",
+    "units",
 ]
 
 

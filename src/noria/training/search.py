@@ -24,6 +24,7 @@ from noria.training.calibration import Calibration
 from noria.training.candidates import Baseline, Fitted, Learner, Params
 from noria.training.metrics import score
 from noria.training.optuna import Tried, suggest
+from noria.training.preprocessing import Pipeline, Prepared
 from noria.training.rows import Rows
 
 
@@ -90,6 +91,28 @@ class Found:
         return names_of(self.candidates)[trial.candidate]
 
 
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Rows after preprocessing.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        What was done to them.
+    train, validate : Rows
+        What it left.
+    """
+
+    pipeline: Pipeline
+    train: Rows
+    validate: Rows
+
+
+def takes_prepared(learner: Learner) -> bool:
+    """Whether a candidate is trained on preprocessed rows: a baseline goes by features as people know them."""
+    return not isinstance(learner, Baseline)
+
+
 def names_of(candidates: tuple[Learner, ...]) -> list[str]:
     """Names for people: ``LightGBM``, or ``LightGBM 2`` for the second of a kind."""
     kinds = [type(candidate).__name__ for candidate in candidates]
@@ -130,6 +153,7 @@ def run_search(
     validate: Rows,
     journal: Path,
     *,
+    prepared: Preparation | None = None,
     start_from: Params | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Found:
@@ -145,6 +169,8 @@ def run_search(
         Both with both answers.
     journal : Path
         Takes a line for each finished trial; the lines of an earlier try are not done again.
+    prepared : Preparation, optional
+        The same rows after preprocessing: what all candidates but baselines are trained on.
     start_from : mapping, optional
         ``{"chosen": name, "params": {…}}``, what an earlier search chose: only that is trained, beside the baselines.
     say : callable
@@ -156,6 +182,13 @@ def run_search(
     plan = _plan(candidates, search.trials, start_from)
     done = list(_read(journal, plan))
     trainers: dict[int, Callable[[Params], Fitted]] = {}
+
+    def rows_of(place: int) -> tuple[Rows, Rows]:
+        """Training and validation rows as a candidate takes them."""
+        if prepared is not None and takes_prepared(candidates[place]):
+            return prepared.train, prepared.validate
+        return train, validate
+
     best: dict[int, tuple[Trial, Fitted]] = {}
     cut_short = ""
     with open(journal, "ab") as file:
@@ -165,7 +198,7 @@ def run_search(
             ):
                 break
             say(f"{names[place]}, trial {order + 1} of {len(plan)}")
-            trial, fitted = _try(candidates[place], place, done, trainers, train, validate, search, start_from)
+            trial, fitted = _try(candidates[place], place, done, trainers, *rows_of(place), search, start_from)
             if place not in best or trial.score > best[place][0].score:
                 best[place] = (trial, fitted)
             file.write(json.dumps(asdict(trial)).encode() + b"\n")
@@ -174,9 +207,12 @@ def run_search(
             done.append(trial)
 
     def again(trial: Trial) -> Fitted:
-        if trial.candidate in best and best[trial.candidate][0] is trial:
-            return best[trial.candidate][1]
-        return _trainer(candidates[trial.candidate], trial.candidate, trainers, train, validate, search)(trial.params)
+        place = trial.candidate
+        if place in best and best[place][0] is trial:
+            fitted = best[place][1]
+        else:
+            fitted = _trainer(candidates[place], place, trainers, *rows_of(place), search)(trial.params)
+        return Prepared(prepared.pipeline, fitted) if prepared and takes_prepared(candidates[place]) else fitted
 
     chosen = max(done, key=lambda trial: trial.score)
     baseline = max(

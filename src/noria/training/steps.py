@@ -12,6 +12,7 @@ from noria.core import DataError, GateError, file_digest
 from noria.declarations import Project, Search
 from noria.steps import Outcome, Step, StepContext
 from noria.training.candidates import Baseline, Learner, LightGBM, LogisticRegression
+from noria.training.preprocessing import check_preprocessing, transforms_of
 from noria.training.splits import check_split
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def steps(
     check_split(project)
     search = project.search
     candidates = _candidates(search)
+    transforms_of(search.preprocessing)
     if search.trials < len(candidates):
         mend = f"trials={len(candidates)} or more"
         raise search.refuse("every candidate needs a trial", field="trials", value=search.trials, mend=mend)
@@ -73,8 +75,9 @@ def _candidates(search: Search) -> tuple[Learner, ...]:
 
 
 def _train(ctx: StepContext, search: Search, as_of: datetime | None, start_from: Mapping[str, Any] | None) -> Outcome:
+    from noria.training.preprocessing import Pipeline
     from noria.training.rows import read_rows
-    from noria.training.search import run_search
+    from noria.training.search import Preparation, run_search
     from noria.training.splits import parts_of
     from noria.training.training_record import publish
 
@@ -88,7 +91,15 @@ def _train(ctx: StepContext, search: Search, as_of: datetime | None, start_from:
     for name, rows, part in (("training", train, parts.train), ("validation", validate, parts.validate)):
         _refuse_one_answer(name, rows, str(path), part.to_body())
     journal = ctx.scratch / "trials.jsonl"
-    found = run_search(search, _candidates(search), train, validate, journal, start_from=start_from, say=ctx.say)
+    prepared = None
+    if search.preprocessing:
+        ctx.say("fitting the preprocessing to the training rows")
+        pipeline, ready = Pipeline.fit(search.preprocessing, train)
+        prepared = Preparation(pipeline, ready, pipeline.apply(validate))
+    candidates = _candidates(search)
+    found = run_search(
+        search, candidates, train, validate, journal, prepared=prepared, start_from=start_from, say=ctx.say
+    )
     ctx.say("calibrating and exporting the best")
     return publish(ctx, search, parts, found, train, validate)
 
@@ -145,8 +156,10 @@ def check_search(search: Search, features: Sequence[Mapping[str, Any]]) -> None:
     Raises
     ------
     DeclarationError
-        A slice is not by a category feature, or a baseline goes by something that is no feature.
+        A slice is not by a category feature, a baseline goes by something that is no feature, or preprocessing names
+        a column that is not there.
     """
+    check_preprocessing(search.preprocessing, {str(feature["name"]): str(feature["kind"]) for feature in features})
     categories = [str(feature["name"]) for feature in features if feature["kind"] == "category"]
     for name in search.slices:
         if name not in categories:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from noria.steps import Outcome, StepContext
 from noria.training.calibration import Calibration, calibrate
 from noria.training.export import export
 from noria.training.metrics import METRICS, score, sign, skill
+from noria.training.preprocessing import Prepared, Transform
 from noria.training.reference import reference_of
 from noria.training.rows import Rows
 from noria.training.search import Found, names_of
@@ -39,6 +41,8 @@ def publish(ctx: StepContext, search: Search, parts: Parts, found: Found, train:
     facts["calibration"] = calibration.to_body()
     facts["model"], facts["baseline_model"] = (file_digest(made / name) for name in ("model.onnx", "baseline.onnx"))
     record = {**_timeless(facts), "reference": reference_of(validate, probabilities)}
+    if isinstance(found.model, Prepared):
+        record["fitted_preprocessing"] = found.model.pipeline.to_body()
     (made / "training.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     folder = ctx.publish(made)
     named = {"model": "model.onnx", "baseline": "baseline.onnx", "training": "training.json"}
@@ -75,6 +79,7 @@ def _facts(
             "scores": _scores(validate, baseline),
         },
         "leaderboard": _leaderboard(found),
+        "preprocessing": [step.text for step in _pipeline_of(found)],
         "trials": [
             {"candidate": found.name(trial), "score": trial.score, "seconds": trial.seconds, "params": trial.params}
             for trial in found.trials
@@ -87,6 +92,11 @@ def _facts(
         "threshold": _threshold(validate.labels, probabilities),
         "refit": "none: trained on the training rows; the validation rows stopped, chose and calibrated it",
     }
+
+
+def _pipeline_of(found: Found) -> Sequence[Transform]:
+    """The preprocessing of the chosen model: none where it is a baseline."""
+    return found.model.pipeline.transforms if isinstance(found.model, Prepared) else ()
 
 
 def _timeless(facts: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Rates:
         import numpy as np
 
         if not self.by:
-            rows = graph.add("Shape", "numbers", start=0, end=1)
+            rows = graph.add("Shape", graph.numbers, start=0, end=1)
             return graph.add("Expand", graph.constant(np.array([_log_odds(self.prior)], np.float32)), rows)
         value, *columns = (self._text(graph, name) for name in self.by)
         for column in columns:
@@ -113,8 +113,10 @@ class Rates:
         import numpy as np
 
         if name in self.category_names:
-            return graph.add("Gather", "categories", graph.constant(np.array(self.category_names.index(name))), axis=1)
-        number = graph.add("Gather", "numbers", graph.constant(np.array(self.number_names.index(name))), axis=1)
+            return graph.add(
+                "Gather", graph.categories, graph.constant(np.array(self.category_names.index(name))), axis=1
+            )
+        number = graph.add("Gather", graph.numbers, graph.constant(np.array(self.number_names.index(name))), axis=1)
         null = graph.add("IsNaN", number)
         known = graph.add("Where", null, graph.constant(np.array(0, np.float32)), graph.add("Floor", number))
         limits = (graph.constant(np.array(limit, np.float32)) for limit in (-_FARTHEST, _FARTHEST))
