@@ -29,9 +29,12 @@ class Scripted(Connector):
         The file.
     way : str
         What it says of itself as `Connector.increments`.
+    sparse : bool
+        Whether its batches are.
     """
 
     way: str = ""
+    sparse: bool = False
 
     @property
     def increments(self) -> str:
@@ -49,7 +52,7 @@ class Scripted(Connector):
             frame = pl.DataFrame(rows, infer_schema_length=None, strict=False)
             if "at" in frame.columns and frame.schema["at"] == pl.String:
                 frame = frame.with_columns(pl.col("at").str.to_datetime(strict=False, time_zone="UTC"))
-            yield Batch(frame, f"batch {number}", state={"batches": number}, version=script.get("version", ""))
+            yield Batch(frame, f"batch {number}", state={"batches": number}, version=script.get("version", ""), sparse=self.sparse)
 
 
 class World:
@@ -71,9 +74,9 @@ class World:
         """What the source holds from now on."""
         self.script.write_text(json.dumps({"batches": batches, **more}))
 
-    def source(self, way: str = "", **fields: Any) -> Source:
+    def source(self, way: str = "", *, sparse: bool = False, **fields: Any) -> Source:
         """The source, as a test declares it."""
-        return Source("data", Scripted(str(self.script), way=way), **fields)
+        return Source("data", Scripted(str(self.script), way=way, sparse=sparse), **fields)
 
     def project(self, source: Source, **more: Any) -> Project:
         spine = Spine(source, time=source.event_time or "at", label="n > 1")

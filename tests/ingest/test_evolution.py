@@ -3,7 +3,7 @@
 import pytest
 
 from noria.core import DataError
-from noria.declarations import Contract, Evolution
+from noria.declarations import Contract, Evolution, Incremental
 
 FIRST = [{"id": i, "place": f"NYC-{i:03}", "temp": 10.0 + i, "kind": "ab"[i % 2]} for i in range(20)]
 
@@ -129,3 +129,15 @@ def test_a_failed_load_leaves_all_as_it_was(world, loaded):
     with pytest.raises(DataError):
         loaded(changed(FIRST, temp=None))
     assert loaded(FIRST).outputs == before.outputs
+
+
+def test_what_json_leaves_out_is_null_and_not_lost(world):
+    source = world.source("cursor", sparse=True, incremental=Incremental("id"))
+    world.says([{"id": 1, "a": 1}], [{"id": 2, "b": 2}])
+    world.load(source)
+    world.says([], [], [{"id": 3, "a": 3}])
+    outcome = world.load(source)
+    assert [(row["id"], row["a"], row["b"]) for row in world.rows(outcome)] == [(1, 1, None), (2, None, 2), (3, 3, None)]
+    assert told(outcome) == []
+    world.says([], [], [], [{"id": 4, "c": 4}])
+    assert told(world.load(source)) == [("new", "c")]

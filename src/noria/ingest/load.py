@@ -190,12 +190,13 @@ def columns_now(
         for name, dtype in schema.items():
             types[name] = common_type([types[name], dtype]) if name in types else dtype
     found = column_kinds(types)
-    first = next(iter(schemas))
-    measure = dict(known.kinds) if known is not None else {name: found[name] for name in schemas[first]}
+    measure, everywhere = _measure(load, layouts, schemas, found)
     before: Mapping[str, Sketch] | None = known.sketches if known is not None else None
-    made: dict[Layout, Evolved] = {}
+    first, made = next(iter(schemas)), dict[Layout, Evolved]()
     for layout, schema in schemas.items():
         here = {name: found[name] for name in schema}
+        if layout in layouts.sparse:
+            here |= {name: found.get(name, "null") for name in everywhere}
         moved = bool(set(measure) - set(here)) and bool(set(here) - set(measure))
         if moved and before is None:
             before = _sketched(load, layouts, raw, told, first)
@@ -207,6 +208,21 @@ def columns_now(
         types[old] = types.get(old, types[new])
     kinds = {name: kind for one in made.values() for name, kind in one.kinds.items()}
     return made, {name: _stored(load, kind, types.get(name)) for name, kind in kinds.items()}
+
+
+def _measure(
+    load: Load, layouts: Layouts, schemas: Mapping[Layout, pl.Schema], found: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """The columns that a load is measured by, and those that every sparse batch is taken to have."""
+    known = load.pinned
+    everywhere = list(dict.fromkeys(name for layout in schemas if layout in layouts.sparse for name in schemas[layout]))
+    first = next(iter(schemas))
+    if known is None:
+        names = everywhere if first in layouts.sparse else list(schemas[first])
+        return {name: found[name] for name in names}, everywhere
+    if load.carries_on and layouts.sparse:
+        everywhere += [name for name in known.kinds if name not in everywhere]  # a few rows need not have them all
+    return dict(known.kinds), everywhere
 
 
 def _stored(load: Load, kind: str, dtype: pl.DataType | None) -> pl.DataType:

@@ -28,18 +28,28 @@ def refuse_our_names(source: Source, columns: Sequence[str], place: str) -> None
 
 
 class Layouts:
-    """Sees raw batches, and tells what columns of what types they make, whatever differs between them."""
+    """Sees raw batches, and tells what columns of what types they make, whatever differs between them.
+
+    Attributes
+    ----------
+    sparse : set of tuple of str
+        Sets of raw columns in which one that is missing says nothing.
+    """
 
     def __init__(self, source: Source):
         self._source = source
         self._folds: dict[str, KindsFold] = {}
         self._dtypes: dict[str, list[pl.DataType]] = {}
         self._layouts: dict[tuple[str, ...], str] = {}
+        self.sparse: set[tuple[str, ...]] = set()
 
     def observe(self, batch: Batch) -> None:
         """See a batch."""
         refuse_our_names(self._source, batch.frame.columns, batch.place)
-        self._layouts.setdefault(tuple(batch.frame.columns), batch.place)
+        layout = tuple(batch.frame.columns)
+        self._layouts.setdefault(layout, batch.place)
+        if batch.sparse:
+            self.sparse.add(layout)
         frame = moments_in_utc(batch.frame, self._source.time_zone)
         if batch.untyped:
             for name in frame.columns:

@@ -78,6 +78,8 @@ class Batch:
         Where to go on once these rows and all before them are committed; None where one cannot stop here.
     version : str
         The version of the API that answered, where there is one.
+    sparse : bool
+        A column that has no value in these rows is not among them, as in JSON: that says nothing of the source.
     again : bool
         Some of these rows may have been read before, such as those of a file that was written anew.
     """
@@ -88,6 +90,7 @@ class Batch:
     untyped: bool = False
     state: State | None = None
     version: str = ""
+    sparse: bool = False
     again: bool = False
 
 

@@ -121,7 +121,8 @@ class Files(Connector):
             for frame in reader.frames(Given(ask.source, file.place, kind, packed, stream, size, options)):
                 if before is not None and len(before.frame):
                     yield before
-                before = Batch(frame, file.place, first, untyped=reader.untyped, again=again)
+                sparse = kind in (".jsonl", ".ndjson")
+                before = Batch(frame, file.place, first, untyped=reader.untyped, sparse=sparse, again=again)
                 first += len(frame)
         # Only now is it sure that the file did not change meanwhile.
         if before is not None:

@@ -157,7 +157,7 @@ class Rest(Connector):
             if last is not None:
                 yield last
             # A server may take `since` as "from" or as "after", and what was late comes again with it.
-            last = Batch(frame_of(rows), place, version=version, again=since is not None)
+            last = Batch(frame_of(rows), place, version=version, sparse=True, again=since is not None)
         if last is not None:
             yield replace(last, state=follows.state if follows else None)
 
