@@ -28,6 +28,7 @@ def test_only_the_documented_exit_codes_are_used():
         "GateError": 6,
         "BusyError": 7,
         "ResourceError": 8,
+        "AlarmError": 9,
     }
 
 

@@ -20,6 +20,8 @@ _MODULES = {
     "init": "init",
     "plan": "plan",
     "run": "run",
+    "schedule": "schedule",
+    "flow": "flow",
     "log": "ledger",
     "verify": "ledger",
     "why": "ledger",
@@ -28,6 +30,7 @@ _MODULES = {
     "profile": "profile",
     "contract": "contract",
     "quarantine": "quarantine",
+    "lake": "lake",
     "features": "features",
     "key": "key",
     "cost": "cost",
@@ -51,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         from noria.core import NoriaError
 
-        known = error if isinstance(error, NoriaError) else _known(error)
-        print(f"noria: {known}", file=sys.stderr)
-        raise SystemExit(known.exit_code) from None
+        fault = error if isinstance(error, NoriaError) else known(error)
+        print(f"noria: {fault}", file=sys.stderr)
+        raise SystemExit(fault.exit_code) from None
     raise SystemExit(0)
 
 
@@ -89,18 +92,18 @@ def _noria(
 
     A project is declared in project.py: see noria init. Exit codes: 1 Noria refuses, 2 a declaration or command is
     wrong, 3 data is wrong, 4 an outside fault, 5 something stored was changed, 6 a gate says no, 7 the workspace is
-    busy, 8 this machine has too little of something, 130 Ctrl-C.
+    busy, 8 this machine has too little of something, 9 all was done but an alarm was raised, 130 Ctrl-C.
     """
 
 
-def _known(error: Exception) -> NoriaError:
+def known(error: Exception) -> NoriaError:
     """Any other error as one that can be shown: what it was, and where its traceback is."""
     from noria.child import worded
     from noria.core import NoriaError as Unknown
 
-    known = worded(error)
-    if known is not None:
-        return known
+    fault = worded(error)
+    if fault is not None:
+        return fault
     with tempfile.NamedTemporaryFile("w", prefix="noria-crash-", suffix=".txt", delete=False, encoding="utf-8") as file:
         file.write("".join(traceback.format_exception(error)))
     return Unknown(

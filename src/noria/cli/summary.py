@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 LINES = 25
 _SOURCES = 8
 _REASONS = 3
+_ALARMS = 5
 
 
-def summary(plan: Plan, result: RunResult, workspace: Workspace, ledger: Ledger) -> list[str]:
-    """The lines that a run ends with. What a project has no part of is left out."""
+def summary(plan: Plan, result: RunResult, workspace: Workspace, ledger: Ledger, runs: Sequence[str] = ()) -> list[str]:
+    """The lines that a run ends with. What a project has no part of is left out.
+
+    `runs` are the names of the run and of those that looked for it; their alarms come first.
+    """
     outcomes = result.outcomes
-    said = [_head(plan, result)]
+    said = [_head(plan, result), *_alarms(ledger, runs or (result.run,))]
     said += [f"{label:<12} {text}" for label, text in _parts(outcomes, plan.project.search.metric)]
     said += [f"{'cost':<12} {_cost(plan, ledger)}"]
     if workspace.report.exists():
@@ -34,6 +38,16 @@ def _head(plan: Plan, result: RunResult) -> str:
         return f"{plan.project.name}: nothing is new, no step was run"
     count = len(result.executed)
     return f"{plan.project.name}: {count} step{'s' * (count > 1)} run in {result.seconds:.1f} s (run {result.run})"
+
+
+def _alarms(ledger: Ledger, runs: Sequence[str]) -> Iterator[str]:
+    from noria.run import alarms_of
+
+    alarms = list(alarms_of(ledger, runs))
+    for event in alarms[:_ALARMS]:
+        yield f"{'alarm':<12} {event.body.get('text') or event.subject}"
+    if len(alarms) > _ALARMS:
+        yield f"{'alarm':<12} and {len(alarms) - _ALARMS} others, see noria log --kind 'alarm.*'"
 
 
 def _parts(outcomes: Mapping[str, Outcome], metric: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.console.data import contracts, features, flow, ingested, verdict
 from noria.console.figures import Money, count, many, maximised, milliseconds, minute, readable, score, signed, span
+from noria.console.flow import flow_table
 from noria.console.model import evaluation, gates, search
 from noria.console.record import Record, commit_of, cost, lineage, spent
 from noria.console.rehearsal import missing, rehearsal
@@ -70,6 +71,7 @@ def page(project: Project, facts: Facts, record: Record, made: datetime) -> str:
         commit=commit_of(record),
         tiles=list(tiles(project, facts, record)),
         flow=flow(facts),
+        stages=flow_table((*record.steps, *record.alarms)),
         contracts=contracts(project, facts),
         features=features(facts),
         search=search(facts),

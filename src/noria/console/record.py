@@ -29,6 +29,8 @@ class Record:
         The body of the run's ``run.started``.
     sealed : tuple of Event
         Every opening of a sealed test.
+    alarms : tuple of Event
+        What was odd about these steps.
     head : Event, optional
         The newest event: its digest stands for the whole chain before it.
     """
@@ -38,6 +40,7 @@ class Record:
     failed: tuple[Event, ...]
     started: Mapping[str, Any] = field(default_factory=dict)
     sealed: tuple[Event, ...] = ()
+    alarms: tuple[Event, ...] = ()
     head: Event | None = None
 
 
@@ -50,12 +53,14 @@ def read_record(ledger: Ledger, run: str, names: Sequence[str]) -> Record:
     for event in finished:
         if event.subject in names and keys.get(event.subject, event.body["key"]) == event.body["key"]:
             standing[event.subject] = event
+    ran = {(event.run, event.subject) for event in standing.values()}
     return Record(
         steps=tuple(sorted(standing.values(), key=lambda event: event.seq)),
         finished=finished,
         failed=tuple(ledger.events(kind="step.failed")),
         started=started,
         sealed=tuple(ledger.events(kind="sealed.opened")),
+        alarms=tuple(event for event in ledger.events(kind="alarm.*") if (event.run, event.body.get("step")) in ran),
         head=next(iter(ledger.events(newest_first=True)), None),
     )
 

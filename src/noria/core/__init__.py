@@ -2,6 +2,7 @@
 
 from noria.core.clock import UTC, Clock, ToldClock, WallClock, clock_from_environment, from_micros, to_micros
 from noria.core.errors import (
+    AlarmError,
     BusyError,
     DataError,
     DeclarationError,
@@ -18,6 +19,7 @@ from noria.core.urls import backend_of, path_of, redacted, scheme_of, without_se
 
 __all__ = [
     "UTC",
+    "AlarmError",
     "BusyError",
     "Clock",
     "DataError",

@@ -10,7 +10,8 @@
     ├── IntegrityError          exit 5   something stored is not what was stored
     ├── GateError               exit 6   a gate, a role or an access rule says no
     ├── BusyError               exit 7   another process holds the workspace
-    └── ResourceError           exit 8   this machine has too little of something: disk, memory, permission
+    ├── ResourceError           exit 8   this machine has too little of something: disk, memory, permission
+    └── AlarmError              exit 9   all was done, but something about the world is odd
 
 Whether to try again is decided by type, never by text. An error names the place, the value and the mend.
 """
@@ -119,3 +120,9 @@ class ResourceError(NoriaError):
     """This machine has too little of something: disk, memory, permission."""
 
     exit_code = 8
+
+
+class AlarmError(NoriaError):
+    """All was done, but something about the world is odd: far fewer rows than usual, a source that is away."""
+
+    exit_code = 9
