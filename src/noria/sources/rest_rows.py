@@ -135,7 +135,9 @@ def frame_of(rows: Sequence[Row]) -> pl.DataFrame:
     names: dict[str, None] = {}
     for row in rows:
         names.update(dict.fromkeys(row))
-    return pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names])
+    if rows and not names:
+        raise DataError("the rows have no columns", value=f"{len(rows)} empty objects")
+    return pl.DataFrame({name: _column(name, [row.get(name) for row in rows]) for name in names})
 
 
 def _column(name: str, values: list[Any]) -> pl.Series:
