@@ -130,7 +130,7 @@ class Files(Connector):
 
     def _format(self, source: Source, file: Listed) -> tuple[str, str]:
         """Format and packing of a file; a format of "" stands in its archive. What it has no options for is refused."""
-        kind, packed = format_of(file.name.partition("?")[0])
+        kind, packed = format_of(file.name.removesuffix("?***"))
         if self.compression is not None:
             packed = "" if self.compression == "none" else f".{self.compression}"
         kind = f".{self.format}" if self.format else kind

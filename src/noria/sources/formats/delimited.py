@@ -30,6 +30,7 @@ def frames(given: Given) -> Iterator[pl.DataFrame]:
     DataError
         A row has more or fewer fields than the header, which names a column twice, or a quote is never closed.
     """
+    import polars as pl
     import pyarrow
 
     names, done, block = _names(given), 0, _BLOCK
@@ -48,7 +49,9 @@ def frames(given: Given) -> Iterator[pl.DataFrame]:
             if block == _LARGE_BLOCK:
                 raise _unparsed(given, done, error) from None
             block = _LARGE_BLOCK  # a row may be longer than a block: once more from the start, in larger ones
-    if last is not None and (last.item(-1, -1) or "").endswith("\n"):
+    if last is None:
+        yield pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    elif (last.item(-1, -1) or "").endswith("\n"):
         _refuse_open_quote(given, last, done)
 
 
@@ -125,8 +128,6 @@ def _blocks(given: Given, names: list[str], block: int, ragged: list[Any], done:
             )
             if reader.schema.names != names:
                 raise pyarrow.ArrowInvalid(f"a header of {len(names)} and of {len(reader.schema)} columns")
-            if not done:
-                yield pl.DataFrame(schema=dict.fromkeys(names, pl.String))
             for batch in reader:
                 if done >= batch.num_rows:
                     done -= batch.num_rows

@@ -60,7 +60,7 @@ class Local:
             raise unreadable(self._ask.source, file.place, error) from None
         with stream:
             yield stream
-            if self._stamps.get(file.key) not in (None, stamp_of(Path(file.key))):
+            if _stamp(file.key) != self._stamps[file.key]:
                 raise TransientError(
                     f"source '{self._ask.source.name}' changed while it was read",
                     place=file.place,
@@ -69,6 +69,13 @@ class Local:
 
     def close(self) -> None:
         pass
+
+
+def _stamp(path: str) -> list[int]:
+    try:
+        return stamp_of(Path(path))
+    except OSError:
+        return []  # it is gone
 
 
 def files_at(ask_place: str | None, name: str, url: str, base: Path) -> list[Path]:
