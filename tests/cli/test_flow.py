@@ -1,9 +1,12 @@
+import contextlib
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import noria
+from noria.ledger import open_ledger
+from noria.workspace import workspace_of
 
 
 def test_the_flow_of_the_last_run(lived):
@@ -33,3 +36,22 @@ def test_what_was_not_run_has_no_flow(made_project, tmp_path, lived):
     done = noria("flow", lived, "--run", "nope")
     assert done.returncode == 1
     assert "no such run" in done.stderr
+
+
+def test_an_odd_run_ends_with_its_own_code_and_says_why(own):
+    with contextlib.closing(open_ledger(workspace_of(own).ledger)) as ledger:
+        [last] = ledger.events(kind="step.finished", subject="ingest:parcels")
+        body = json.loads(json.dumps(last.body))
+        body["key"], body["outcome"]["facts"]["read"] = "0" * 32, 1_000_000
+        for number in range(7):
+            ledger.append("step.finished", "ingest:parcels", run=f"older{number}", body=body)
+    file = own / "data" / "parcels.csv"
+    file.write_text(file.read_text() + file.read_text().splitlines()[-1] + "\n")
+    done = noria("run", own, "--until", "ingest:parcels")
+    assert done.returncode == 9, done.stderr
+    text = "ingest:parcels read 6,901 rows, where 1,000,000 are usual"
+    assert done.stdout.splitlines()[1] == f"alarm        {text}"
+    assert f"alarm: {text}" in noria("flow", own).stdout.splitlines()
+    again = noria("run", own, "--until", "ingest:parcels")
+    assert again.returncode == 0
+    assert "alarm " not in again.stdout

@@ -49,3 +49,15 @@ def test_a_step_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(DeclarationError, match="no such step") as caught:
         run(tmp_path, until=["g"])
     assert "a, b, c, d, e, f" in caught.value.mend or "did you mean" in caught.value.mend
+
+
+def test_a_part_of_a_run_leaves_alone_what_unfinished_steps_keep(tmp_path):
+    kept = workspace_in(tmp_path).scratch / ("0" * 32)
+    kept.mkdir(parents=True)
+    workspace = workspace_in(tmp_path)
+    with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
+        plan = plan_steps(PROJECT, graph(1), workspace, ledger)
+        execute(select(plan, until=["c"]), workspace, ledger, whole=False)
+        assert kept.exists()
+        execute(plan_steps(PROJECT, graph(1), workspace, ledger), workspace, ledger)
+        assert not kept.exists()

@@ -25,9 +25,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("run")(_run)
 
 
-_Steps = Annotated[list[str] | None, typer.Option(metavar="STEP")]
-
-
 def _run(
     project: Annotated[str | None, typer.Argument(help="Its file or folder; by default the one around here.")] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another run on the same workspace.")] = 2.0,
@@ -145,12 +142,13 @@ def once(
         looks = select(plan, only=asked.only, until=asked.until).looks
         runs: list[RunResult] = []
         if looks is not None:
-            runs.append(_executed(looks, workspace, ledger, asked))
+            runs.append(_executed(looks, workspace, ledger, asked, whole=False))
             plan = whole_plan(declared, workspace, ledger, runs[0].outcomes)
         plan = select(plan, only=asked.only, until=asked.until)
         if unless(plan):
             return Came()
-        runs.append(_executed(plan, workspace, ledger, asked))
+        whole = not (asked.only or asked.until)
+        runs.append(_executed(plan, workspace, ledger, asked, whole=whole))
         names = [run.run for run in runs]
         result = _together(runs)
         if not quiet or runs[-1].executed:
@@ -159,7 +157,7 @@ def once(
         return Came(result.executed, not runs[-1].executed, _code(result, any(alarms_of(ledger, names))))
 
 
-def _executed(plan: Plan, workspace: Workspace, ledger: Ledger, asked: Asked) -> RunResult:
+def _executed(plan: Plan, workspace: Workspace, ledger: Ledger, asked: Asked, *, whole: bool) -> RunResult:
     from noria.cli.progress import progress_of
     from noria.core import clock_from_environment
     from noria.run import execute
@@ -168,7 +166,7 @@ def _executed(plan: Plan, workspace: Workspace, ledger: Ledger, asked: Asked) ->
         try:
             return execute(
                 plan, workspace, ledger,
-                clock=clock_from_environment(), progress=progress, command=asked.command, jobs=asked.jobs,
+                clock=clock_from_environment(), progress=progress, command=asked.command, jobs=asked.jobs, whole=whole,
             )  # fmt: skip
         except KeyboardInterrupt:
             typer.echo("interrupted; what is finished is kept", err=True)

@@ -148,7 +148,7 @@ def _export(
     files = export(
         _schedule(declared), declared.name, to,
         program=["noria"] if away else _program(),
-        place=place or _place(workspace, to),
+        place=f"./{place}" if place and place.startswith("-") else place or _place(workspace, to),
         environment={"NORIA_WORKSPACE": str(workspace.root.absolute())} if named and not away else {},
         image=image,
     )  # fmt: skip

@@ -7,9 +7,11 @@ import glob
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import unquote
 
 import typer
 
@@ -102,7 +104,7 @@ def folders_of(workspace: Workspace, declared: Project | None) -> tuple[Path, ..
     base = workspace.project_file.parent
     found = {base: None}
     for source in declared.sources if declared is not None else ():
-        found |= dict.fromkeys(_folders(source.url, base))
+        found |= dict.fromkeys(islice(_folders(source.url, base), _MOST_FOLDERS))
     return tuple(found)[:_MOST_FOLDERS]
 
 
@@ -112,7 +114,7 @@ def _folders(url: str, base: Path) -> Iterator[Path]:
 
     if scheme_of(url) != "file":
         return
-    place = base / url.removeprefix("file://")
+    place = base / (unquote(url.removeprefix("file://")) if url.startswith("file://") else url)
     if not glob.has_magic(str(place)) or place.is_file():
         yield from (place.parent,) if place.parent.is_dir() else ()
         return
@@ -138,30 +140,37 @@ def state_of(folders: tuple[Path, ...]) -> dict[str, tuple[int, int]]:
 def wait_for_news(folders: tuple[Path, ...], every: float, before: dict[str, tuple[int, int]]) -> None:
     """Return when something in these folders is not as it was before and quiet again, or after so many seconds."""
     deadline = time.monotonic() + every
-    if not _has_watcher():
-        time.sleep(every)
-        return
-    from watchfiles import watch
+    if _has_watcher():
+        from watchfiles import watch
 
-    told = watch(
-        *folders, watch_filter=None, recursive=False, debounce=200, step=50, rust_timeout=int(_QUIET * 1000),
-        yield_on_timeout=True, ignore_permission_denied=True,
-    )  # fmt: skip
+        told = watch(
+            *folders, watch_filter=None, recursive=False, debounce=200, step=50, rust_timeout=int(_QUIET * 1000),
+            yield_on_timeout=True, ignore_permission_denied=True,
+        )  # fmt: skip
+        try:
+            return _wait(told, folders, deadline, before)
+        except (OSError, RuntimeError):
+            pass  # a folder is gone, or the system watches no more: looking is left
+        finally:
+            told.close()  # it is a generator: its thread has to be gone before steps are forked
+    time.sleep(max(0.0, deadline - time.monotonic()))
+
+
+def _wait(
+    told: Iterable[set[tuple[Any, str]]], folders: tuple[Path, ...], deadline: float, before: dict[str, tuple[int, int]]
+) -> None:
     changed: bool | None = None
-    try:
-        for changes in told:
-            now, news = time.monotonic(), any(_is_news(Path(path).name) for _, path in changes)
-            if changed is None:  # what changed before the watch began nobody tells
-                changed, news = False, news or state_of(folders) != before
-            if news:
-                deadline = deadline if changed else now + _PATIENCE
-                changed = True
-            elif changed:
-                return
-            if now >= deadline:
-                return
-    finally:
-        told.close()  # it is a generator: its thread has to be gone before steps are forked
+    for changes in told:
+        now, news = time.monotonic(), any(_is_news(Path(path).name) for _, path in changes)
+        if changed is None:  # what changed before the watch began nobody tells
+            changed, news = False, news or state_of(folders) != before
+        if news:
+            deadline = deadline if changed else now + _PATIENCE
+            changed = True
+        elif changed:
+            return
+        if now >= deadline:
+            return
 
 
 def _is_news(name: str) -> bool:

@@ -97,6 +97,7 @@ def execute(
     progress: Progress | None = None,
     command: str = "noria run",
     jobs: int | None = None,
+    whole: bool = True,
 ) -> RunResult:
     """Run the due steps of a plan. The caller holds the workspace's lock and has called `recover`.
 
@@ -116,6 +117,8 @@ def execute(
         What the user asked for.
     jobs : int, optional
         Steps that run at once; by default what the project's limits say.
+    whole : bool
+        Whether these are all steps of the project. After a part of them what unfinished steps keep is left alone.
 
     Raises
     ------
@@ -156,7 +159,8 @@ def execute(
     seconds = time.perf_counter() - began
     done = {"steps": execution.executed, "seconds": round(seconds, 3), "cost": execution.money}
     ledger.append("run.finished", f"project:{plan.project.name}", run=run, body=done)
-    shutil.rmtree(workspace.scratch, ignore_errors=True)  # of keys that nobody asks for any more
+    if whole:
+        shutil.rmtree(workspace.scratch, ignore_errors=True)  # of keys that nobody asks for any more
     return RunResult(run, tuple(execution.executed), outcomes, seconds, execution.money)
 
 
