@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from noria.core import backend_of
 from noria.declarations import Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
+from noria.sources.dlt_resource import Dlt, dlt
 from noria.sources.kinds import KindsFold, as_kinds, misfits
 from noria.sources.rest_api import Rest, rest
 from noria.sources.rest_pages import Pagination, cursor, link_header, next_link, offset, pages
@@ -92,6 +93,7 @@ __all__ = [
     "Ask",
     "Batch",
     "Connector",
+    "Dlt",
     "Fingerprint",
     "HttpSignIn",
     "KindsFold",
@@ -105,6 +107,7 @@ __all__ = [
     "bearer",
     "connector",
     "cursor",
+    "dlt",
     "fingerprint",
     "link_header",
     "misfits",
