@@ -79,6 +79,8 @@ class Encode(Transform):
         return {**rest, **{name + sign: "number" for name in chosen}}
 
     def fit(self, rows: Rows) -> tuple[Fit, Rows]:
+        import numpy as np
+
         from noria.models import Vocabulary
 
         _, places = self.chosen_of(rows)
@@ -101,7 +103,9 @@ class Encode(Transform):
         fitted = Encoded(rows.number_names, rows.category_names, tuple(places), known, tables, classes)
         if self.how != "target":
             return fitted, fitted.apply(rows)
-        others = [self._of_others(i, n, rows) for i, n in _indexed(known, chosen)]
+        others = np.empty((len(rows), len(places)), np.float32)
+        for place, (indices, size) in enumerate(_indexed(known, chosen)):
+            others[:, place] = self._of_others(indices, size, rows)
         return fitted, fitted.with_numbers(rows, others)
 
     def _of_others(self, indices: NDArray[np.int64], size: int, rows: Rows) -> NDArray[np.float32]:
@@ -202,15 +206,15 @@ class Encoded:
         indices = self.known.indices([rows.categories[place] for place in self.places])
         found = [table[index] for table, index in zip(self.tables, indices, strict=True)]
         if not self.classes:
-            return self.with_numbers(rows, [column.astype(np.float32) for column in found])
-        made = [
-            (column == float(number)).astype(np.float32)
-            for column, ends in zip(found, self.classes, strict=True)
-            for number in range(len(ends))
-        ]
+            return self.with_numbers(rows, np.column_stack(found).astype(np.float32))
+        made, start = np.zeros((len(rows), len(self.origins)), np.float32), 0
+        for column, ends in zip(found, self.classes, strict=True):
+            [own] = np.nonzero(column != _NONE)
+            made[own, start + column[own].astype(np.int64)] = 1
+            start += len(ends)
         return self.with_numbers(rows, made)
 
-    def with_numbers(self, rows: Rows, made: list[NDArray[np.float32]]) -> Rows:
+    def with_numbers(self, rows: Rows, made: NDArray[np.float32]) -> Rows:
         """The rows with these numbers in place of the categories."""
         import numpy as np
 
@@ -218,7 +222,7 @@ class Encoded:
         return replace(
             rows,
             number_names=(*rows.number_names, *self.origins),
-            numbers=np.column_stack([rows.numbers, *made]),
+            numbers=np.concatenate([rows.numbers, made], axis=1),
             category_names=tuple(self.category_names[place] for place in rest),
             categories=tuple(rows.categories[place] for place in rest),
         )
