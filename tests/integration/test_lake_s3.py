@@ -1,13 +1,17 @@
 """A lake on S3 does what every lake must do, with safe commits; moto is the server."""
 
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 
+import polars as pl
 import pytest
 
+from noria.core import DataError, ResourceError, TransientError
+from noria.lake import open_lake
 from noria.testing import LakeSuite
 
 SECRET = "wJalrXUtnFEMI-not-a-real-key"
@@ -51,3 +55,52 @@ class TestS3(LakeSuite):
     @pytest.fixture
     def url(self, server, request):
         return made_bucket(server, f"lake{abs(hash(request.node.name)):x}") + "/some/prefix"
+
+
+def test_a_whole_run_with_its_lake_on_s3(server, project_file):
+    bucket = made_bucket(server, "wholerun")
+    settings = project_file.parent / "noria.toml"
+    told = settings.read_text()
+    assert "[workspace]" in told
+    settings.write_text(re.sub(r"\[workspace\]", f'[workspace]\nlake = "{bucket}/tables"', told))
+
+    def noria(*arguments):
+        return subprocess.run(
+            [sys.executable, "-c", "from noria.cli import main; main()", *map(str, arguments)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    first = noria("run", project_file)
+    assert first.returncode == 0, first.stderr
+    lake = open_lake(f"{bucket}/tables")
+    assert "parcels" in lake.tables()
+    assert lake.size("parcels", 0) > 0
+    assert len(lake.versions("parcels")) == 1
+    assert lake.has("parcels", 0)
+    second = noria("run", project_file)
+    assert second.returncode == 0, second.stderr
+    assert len(lake.versions("parcels")) == 1
+    assert "parcels: version 0" in noria("lake", "list", "--project", project_file).stdout
+    assert not (project_file.parent / ".noria" / "lake").exists()
+    kept = b"".join(file.read_bytes() for file in project_file.parent.rglob("*") if file.is_file())
+    assert SECRET.encode() not in kept
+
+
+def test_an_error_says_what_to_mend_and_no_secret(server):
+    lake = open_lake("s3://bucketthatisnot/lake")
+    for ask in (
+        lambda: lake.write("t", pl.DataFrame({"n": [1]}), step_key="k"), lambda: lake.read("t"), lake.tables,
+        lambda: lake.versions("t"),
+    ):  # fmt: skip
+        with pytest.raises((ResourceError, DataError)) as caught:
+            ask()
+        assert "no such" in str(caught.value)
+        assert "AKIATEST" not in str(caught.value)
+        assert SECRET not in str(caught.value)
+
+
+def test_a_server_that_does_not_answer_is_waited_for_and_then_said(server, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(TransientError, match="does not answer") as caught:
+        open_lake("s3://bucket/lake").tables()
+    assert SECRET not in str(caught.value)

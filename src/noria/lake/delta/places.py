@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+from noria.lake.delta.errors import unwritable
 
 
 class Place(Protocol):
@@ -94,14 +97,24 @@ class Prefix:
     def __init__(self, url: str):
         self.root = url
 
-    def _store(self) -> Any:
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[Any]:
+        """The store, whose errors are put into words."""
+        from deltalake.exceptions import DeltaError
         from deltalake.fs import DeltaStorageHandler
 
-        return DeltaStorageHandler(self.root)
+        try:
+            yield DeltaStorageHandler(self.root)
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise unwritable(self.root, error) from None
+            raise
+        except (DeltaError, OSError, ValueError) as error:
+            raise unwritable(self.root, error) from None
 
     def read(self, path: str) -> bytes | None:
         try:
-            with self._store().open_input_file(path) as file:
+            with self._asked() as store, store.open_input_file(path) as file:
                 return bytes(file.read())
         except FileNotFoundError:
             return None
@@ -123,7 +136,8 @@ class Prefix:
     def _infos(self, folder: str) -> list[Any]:
         from pyarrow.fs import FileSelector
 
-        return list(self._store().get_file_info_selector(FileSelector(folder, allow_not_found=True)))
+        with self._asked() as store:
+            return list(store.get_file_info_selector(FileSelector(folder, allow_not_found=True)))
 
     def put(self, path: str, frame: Any) -> int:
         import io
@@ -131,11 +145,12 @@ class Prefix:
         held = io.BytesIO()
         parquet_to(frame, held)
         # Not by open_output_stream, whose Arrow file hands delta-rs a buffer where it takes bytes alone.
-        stream = self._store()._handler.open_output_stream(path, None)
-        stream.write(held.getvalue())
-        stream.close()
+        with self._asked() as store:
+            stream = store._handler.open_output_stream(path, None)
+            stream.write(held.getvalue())
+            stream.close()
         return held.tell()
 
     def remove(self, path: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._store().delete_file(path)
+        with contextlib.suppress(FileNotFoundError), self._asked() as store:
+            store.delete_file(path)

@@ -213,7 +213,7 @@ class DeltaLake:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
 
-        if not DeltaTable.is_deltatable(self.uri(table)):
+        if not self._numbers(table):
             raise DataError(
                 "there is no such table",
                 place=self.path(table),
