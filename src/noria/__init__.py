@@ -36,6 +36,7 @@ _ROOMS = {
     "contracts": (
         "aggregate",
         "between",
+        "check",
         "date_format",
         "distribution",
         "duplicates",
@@ -67,6 +68,8 @@ _ROOMS = {
         "offset",
         "pages",
         "rest",
+        "sql",
+        "sql_log",
         "ssh",
     ),
     "features": ("count", "first", "last", "max", "mean", "min", "std", "sum"),
@@ -102,6 +105,7 @@ if TYPE_CHECKING:
     from noria.contracts import (
         aggregate,
         between,
+        check,
         date_format,
         distribution,
         duplicates,
@@ -166,6 +170,8 @@ if TYPE_CHECKING:
         offset,
         pages,
         rest,
+        sql,
+        sql_log,
         ssh,
     )
     from noria.training import (
@@ -221,6 +227,7 @@ __all__ = [
     "bearer",
     "between",
     "bins",
+    "check",
     "clip",
     "count",
     "cursor",
@@ -259,6 +266,8 @@ __all__ = [
     "rest",
     "scale",
     "secret",
+    "sql",
+    "sql_log",
     "ssh",
     "std",
     "sum",

@@ -29,7 +29,7 @@ FRAMES = st.lists(
         "at": st.none() | st.integers(0, 30).map(lambda minutes: START + timedelta(minutes=minutes)),
     }),
     max_size=25,
-).map(lambda rows: pl.DataFrame([{"_row": number, **row} for number, row in enumerate(rows, 1)], schema=SCHEMA))  # fmt: skip
+).map(lambda rows: pl.DataFrame([{"_row": at, **row} for at, row in enumerate(rows, 1)], schema=SCHEMA))  # fmt: skip
 OTHERS = {"others": pl.DataFrame({"k": ["a", "é", None], "x": [0.5, math.nan, 1.0], "n": [1, 2, 2]})}
 
 ROW_RULES = [
@@ -38,7 +38,8 @@ ROW_RULES = [
     c.refers("x", to="others", key="x"), c.expression("n < 3 OR x > 0"), c.date_format("k"),
 ]  # fmt: skip
 ROWS_RULES = [
-    c.unique(["k", "n"]), c.unique("x"), c.duplicates(), c.duplicates("k"), c.duplicates(["k", "b"], time="at", within="2m"),
+    c.unique(["k", "n"]), c.unique("x"), c.duplicates(), c.duplicates("k"),
+    c.duplicates(["k", "b"], time="at", within="2m"),
     c.monotonic("n"), c.monotonic("x", strict=True), c.monotonic("at", by="k"), c.monotonic("k", falling=True),
     c.outliers("x", least=2), c.outliers("n", "mad", by="k", least=3, width=1), c.outliers("n", "z", by=["b"], least=2),
 ]  # fmt: skip

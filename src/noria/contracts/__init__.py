@@ -30,6 +30,7 @@ from noria.contracts.profile import (
     propose,
     suspected,
 )
+from noria.contracts.report import Report
 from noria.contracts.rules.aggregate import AggregateRule, aggregate
 from noria.contracts.rules.between import Between, between
 from noria.contracts.rules.date_format import DateFormat, date_format
@@ -84,6 +85,7 @@ __all__ = [
     "Profiler",
     "Proposal",
     "Refers",
+    "Report",
     "RowRule",
     "RowsRule",
     "Split",

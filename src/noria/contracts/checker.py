@@ -13,7 +13,7 @@ from noria.contracts.passes import Pass
 from noria.contracts.repeated import FirstStays
 from noria.contracts.sorting import Sorting, Split
 from noria.contracts.table import Moment, TableRule
-from noria.contracts.tally import Tally, allowed
+from noria.contracts.tally import Tally
 from noria.contracts.verdict import Verdict, refuse_failures
 from noria.contracts.wants import quoted
 from noria.core import DataError
@@ -126,26 +126,12 @@ class Checker:
 
     def found(self) -> tuple[Verdict, ...]:
         """What each rule found; nothing is raised."""
-        return tuple(self._verdict(tally) for tally in self._tallies)
+        return tuple(tally.verdict(self._rows) for tally in self._tallies)
 
     def memory(self) -> dict[str, Any]:
         """What the next load must be given, as plain JSON."""
         kept = {tally.rule.text: dict(tally.measure.memory()) for tally in self._tallies if tally.measure is not None}
         return {rule: memory for rule, memory in kept.items() if memory}
-
-    def _verdict(self, tally: Tally) -> Verdict:
-        rule = tally.rule
-        column = rule.columns[0] if rule.columns else ""
-        if tally.measure is not None:
-            finding = tally.measure.finding()
-            shown = (finding.detail,) if finding.broken else ()
-            return Verdict(rule.text, column, rule.on_fail, 1, int(finding.broken), shown, 0, finding.detail)
-        failed = tally.failed()
-        over = failed > allowed(rule, self._rows)
-        return Verdict(
-            rule.text, column, rule.on_fail, self._rows, failed if over else 0,
-            tuple(tally.examples), 0 if over else failed,
-        )  # fmt: skip
 
     def _refuse_rows(self) -> None:
         bounds = self._contract.rows

@@ -50,7 +50,10 @@ class Measure(Protocol):
     """What it looks at row by row; nothing where the aggregates are all."""
 
     def observe(self, frame: pl.DataFrame, values: Sequence[Any]) -> None:
-        """See the next rows (their number, and these columns), and the aggregates of them."""
+        """See the next rows (these columns of them), and the aggregates of them."""
+
+    def seen(self, rows: int, values: Sequence[Any]) -> None:
+        """Add the aggregates of so many rows: all that is called where there are no `columns`."""
 
     def finding(self) -> Finding:
         """Of all rows seen."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from noria.contracts.among import Watch
 from noria.contracts.condition import ContractRule
 from noria.contracts.table import Measure
+from noria.contracts.verdict import Verdict
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,6 +51,21 @@ class Tally:
         for row in frame.select("_row", *dict.fromkeys(self.rule.columns))[first].iter_rows():
             values = ", ".join("null" if value is None else str(value) for value in row[1:])
             self.examples.append(f"row {row[0]}: {values}")
+
+    def verdict(self, rows: int) -> Verdict:
+        """What it found, of so many rows."""
+        rule = self.rule
+        column = rule.columns[0] if rule.columns else ""
+        if self.measure is not None:
+            finding = self.measure.finding()
+            shown = (finding.detail,) if finding.broken else ()
+            return Verdict(rule.text, column, rule.on_fail, 1, int(finding.broken), shown, 0, finding.detail)
+        failed = self.failed()
+        over = failed > allowed(rule, rows)
+        return Verdict(
+            rule.text, column, rule.on_fail, rows, failed if over else 0,
+            tuple(self.examples), 0 if over else failed,
+        )  # fmt: skip
 
 
 def allowed(rule: ContractRule, rows: int) -> float:

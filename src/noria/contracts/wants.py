@@ -22,8 +22,8 @@ class Want:
     Attributes
     ----------
     how : str
-        ``"rows"`` (all of them), ``"sum"``, ``"count"`` (of values that are not null), ``"min"``, ``"max"``, or ``"true"`` (in how many rows it
-        is). NaN is above all numbers.
+        ``"rows"`` (all of them), ``"sum"``, ``"count"`` (of values that are not null), ``"min"``, ``"max"``, or
+        ``"true"`` (in how many rows it is). NaN is above all numbers.
     text : str
         The row expression.
     place : str

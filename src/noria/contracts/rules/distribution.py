@@ -185,6 +185,9 @@ class _First:
         parts = [drawn] if self._sample is None else [self._sample, drawn]
         self._sample = pl.concat(parts, how="vertical_relaxed").bottom_k(_SAMPLE, by="order")
 
+    def seen(self, rows: int, values: Sequence[Any]) -> None:
+        """Aggregates alone are no sample."""
+
     def finding(self) -> Finding:
         return Finding(False, "the first load: later ones are compared with it")
 

@@ -90,6 +90,9 @@ class _Spans:
         bounds = [pl.col("start").min(), pl.col("stop").max()]
         return numbered.group_by(*self._groups, "span", maintain_order=True).agg(*bounds).drop("span")
 
+    def seen(self, rows: int, values: Sequence[Any]) -> None:
+        """Aggregates alone tell nothing of gaps."""
+
     def finding(self) -> Finding:
         import polars as pl
 
