@@ -117,3 +117,11 @@ def test_alarms_of_a_rehearsal_are_not_the_run_s(ledger):
     ledger.append("alarm.raised", "rehearsal:late@2025-01-01", run="r", body={"text": "drift", "step": "rehearse"})
     [stage] = stages_of(ledger.events())
     assert stage.alarms == ()
+
+
+def test_of_a_source_that_is_read_on_only_what_came_this_time_went_through(ledger):
+    read = finished({"read": 1000, "kept": 990, "load": {"read": 5, "kept": 4}})
+    ledger.append("step.finished", "ingest:a", run="r", body=read)
+    ledger.append("step.finished", "set", run="r", body=finished({"rows": 980}, ["ingest:a"], 1.0, 2.0))
+    rows = [(stage.rows_in, stage.rows_out) for stage in stages_of(ledger.events())]
+    assert rows == [(5, 4), (990, 980)]  # what reads a table reads all of it

@@ -68,6 +68,22 @@ def test_steps_without_rows_have_only_time():
     assert odd([(1.0, None)] * 10, 1.0, 7) == []
 
 
+def test_a_look_that_finds_nothing_is_neither_odd_nor_history():
+    past = [(1.0, 0)] * 40
+    assert anomalies(Past(*past), "s", 1.0, {"read": 5000}, looks=True) == []
+    mixed = [*STEADY, *past]
+    assert anomalies(Past(*mixed), "s", 1.0, {"read": 0}, looks=True) == []
+    assert anomalies(Past(*mixed), "s", 1.0, {"read": 1010}, looks=True) == []
+    assert len(anomalies(Past(*mixed), "s", 1.0, {"read": 50_000}, looks=True)) == 1
+    assert len(anomalies(Past(*STEADY), "s", 1.0, {"read": 0})) == 1
+
+
+def test_of_a_source_that_is_read_on_each_load_counts_not_their_sum():
+    facts = {"read": 10**6, "load": {"read": 1005}}
+    assert anomalies(Past(*STEADY), "s", 1.0, facts) == []
+    assert anomalies(Past(*STEADY), "s", 1.0, {"read": 1005, "load": {"read": 10**6}}) != []
+
+
 def test_the_alarm_says_what_is_usual():
     [event] = anomalies(Past(*STEADY), "s", 1.0, {"read": 5})
     assert event["body"]["text"] == "s read 5 rows, where 1,004 are usual"

@@ -108,17 +108,20 @@ def stages_of(events: Iterable[Event]) -> tuple[Stage, ...]:
 def _stage(event: Event, left: Mapping[str, int | None], alarms: tuple[str, ...]) -> Stage:
     body, facts = event.body, _facts(event)
     meters, after = body.get("meters", {}), tuple(body.get("after", ()))
-    rows_in = facts.get("read")
+    load = facts.get("load") or facts  # of a source that is read on, what came this time
+    rows_in, rows_out = load.get("read"), load.get("kept", left[event.subject])
     if rows_in is None and left[event.subject] is not None:
         given = {name: rows for name in after if (rows := left.get(name)) is not None}
         tables = [rows for name, rows in given.items() if name.startswith("ingest:")]
-        rows_in = sum(tables) if tables else max(given.values(), default=None)  # one set and its parts are not many sets
+        rows_in = (
+            sum(tables) if tables else max(given.values(), default=None)
+        )  # one set and its parts are not many sets
     times = body.get("times")
     return Stage(
         name=event.subject,
         after=after,
         rows_in=rows_in,
-        rows_out=left[event.subject],
+        rows_out=rows_out,
         read=int(meters.get("read_bytes", 0)),
         written=int(meters.get("written_bytes", 0)),
         seconds=times["ended"] - times["began"] if times else float(meters.get("wall_seconds", 0.0)),

@@ -13,6 +13,8 @@ from typing import Any
 from noria.ledger import Event, Ledger
 
 _REMEMBERED = 30
+_LOOKED_AT = 300
+"""So far back it is looked for that many."""
 _ENOUGH = 7
 """With less history nothing is odd."""
 _DEVIATIONS = 5.0
@@ -21,15 +23,19 @@ _NORMAL = 1.4826
 _REHEARSED = "rehearsal:"
 
 
-def anomalies(ledger: Ledger, step: str, seconds: float, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+def anomalies(
+    ledger: Ledger, step: str, seconds: float, facts: Mapping[str, Any], *, looks: bool = False
+) -> list[dict[str, Any]]:
     """What is odd about a step that has just finished, as ``alarm.raised`` events; at most one of them.
 
     Rows are odd where they are far from the median either way, time where it is far above and rows do not explain it.
+    Of a step that looks for what is new only the times count when it found something.
     """
-    past = [
-        event.body
-        for event in islice(ledger.events(kind="step.finished", subject=step, newest_first=True), _REMEMBERED)
-    ]
+    if looks and not _count(facts):
+        return []
+    events = islice(ledger.events(kind="step.finished", subject=step, newest_first=True), _LOOKED_AT)
+    bodies = (event.body for event in events)
+    past = list(islice((then for then in bodies if not looks or _count(then["outcome"]["facts"])), _REMEMBERED))
     if len(past) < _ENOUGH:
         return []
     rows = _count(facts)
@@ -71,8 +77,9 @@ def _band(values: Sequence[float], *, relative: float, absolute: float) -> tuple
 
 
 def _count(facts: Mapping[str, Any]) -> int | None:
-    """The rows that a step read, where it says so."""
-    value = facts.get("read")
+    """The rows that a step read this time, where it says so: of a source that is read on, not those of earlier times."""
+    load = facts.get("load")
+    value = (load if isinstance(load, Mapping) else facts).get("read")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

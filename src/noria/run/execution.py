@@ -279,7 +279,8 @@ class _Execution:
         """All that the ledger will be told of a finished step."""
         step = planned.step
         inputs = [reference for name in step.inputs for reference in self.outcomes[name].outputs.values()]
-        odd = anomalies(self.ledger, step.name, meters.wall_seconds, outcome.facts)
+        looks = step.looks is not None
+        odd = anomalies(self.ledger, step.name, meters.wall_seconds, outcome.facts, looks=looks)
         body = {
             "key": planned.key,
             "parts": dict(planned.parts),
