@@ -9,10 +9,13 @@ from noria.core import backend_of
 from noria.declarations import Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.dlt_resource import Dlt, dlt
+from noria.sources.files import Files, files
 from noria.sources.kinds import KindsFold, as_kinds, misfits
+from noria.sources.postgresql_log import SqlLog, sql_log
 from noria.sources.rest_api import Rest, rest
 from noria.sources.rest_pages import Pagination, cursor, link_header, next_link, offset, pages
 from noria.sources.sign_in import HttpSignIn, api_key, basic, bearer, mutual_tls, oauth2
+from noria.sources.sign_in.ssh import Ssh, ssh
 from noria.sources.sql import Sql, sql
 
 if TYPE_CHECKING:
@@ -21,6 +24,13 @@ if TYPE_CHECKING:
 CONNECTORS = {
     "file": "noria.sources.files:Files",
     "package": "noria.sources.files:Files",
+    "https": "noria.sources.files:Files",
+    "hdfs": "noria.sources.files:Files",
+    "sftp": "noria.sources.files:Files",
+    "az": "noria.sources.files:Files",
+    "gs": "noria.sources.files:Files",
+    "s3": "noria.sources.files:Files",
+    "http": "noria.sources.files:Files",
     "postgresql": "noria.sources.sql:Sql",
     "postgres": "noria.sources.sql:Sql",
     "mysql": "noria.sources.sql:Sql",
@@ -94,12 +104,15 @@ __all__ = [
     "Batch",
     "Connector",
     "Dlt",
+    "Files",
     "Fingerprint",
     "HttpSignIn",
     "KindsFold",
     "Pagination",
     "Rest",
     "Sql",
+    "SqlLog",
+    "Ssh",
     "State",
     "api_key",
     "as_kinds",
@@ -108,6 +121,7 @@ __all__ = [
     "connector",
     "cursor",
     "dlt",
+    "files",
     "fingerprint",
     "link_header",
     "misfits",
@@ -120,4 +134,6 @@ __all__ = [
     "read",
     "rest",
     "sql",
+    "sql_log",
+    "ssh",
 ]
