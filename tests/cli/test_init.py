@@ -1,6 +1,8 @@
 import subprocess
 import sys
+from datetime import date, timedelta
 
+import polars as pl
 import pytest
 
 from noria.cli.init import make_project
@@ -59,3 +61,136 @@ def test_what_is_there_is_not_touched(tmp_path):
     with pytest.raises(DeclarationError, match="there already"):
         make_project(tmp_path / "parcels")
     assert not list((tmp_path / "parcels").iterdir())
+
+
+TABLE = pl.DataFrame({
+    "customer": [f"c{n}" for n in range(400)],
+    "Größe (cm)": [150 + n % 50 for n in range(400)],
+    "plan": ["basic", "pro", "pro", "free"] * 100,
+    "same": ["x"] * 400,
+    "mail": [f"u{n}@x.org" for n in range(400)],
+    "left": ["yes" if n * 7 % 10 < 3 else "No " for n in range(400)],
+    "day": [date(2024, 1, 1) + timedelta(days=n // 2) for n in range(400)],
+}).with_columns(told=pl.col("left") == "yes")  # fmt: skip
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(frame, name="data.csv"):
+        getattr(frame, "write_parquet" if name.endswith("parquet") else "write_csv")(tmp_path / name)
+        return name
+
+    return write
+
+
+@pytest.fixture
+def init(capsys):
+    from noria.cli import main
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["init", *arguments])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+def formatted(folder):
+    command = [sys.executable, "-m", "ruff", "format", "--diff", "--line-length=120", folder]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.parquet"])
+def test_a_table_becomes_a_project_that_loads_and_plans(tmp_path, table, init, name):
+    code, out, err = init(table(TABLE, name), "--target", "left")
+    assert (code, err) == (0, "")
+    project = load_project(tmp_path / "data")
+    assert project.spine.label == "LOWER(TRIM(\"left\")) = 'yes'" or project.spine.label == "LOWER(TRIM(left)) = 'yes'"
+    assert project.spine.time == "day"
+    assert project.spine.source.contract.key == ("customer",)
+    assert {name for name, _ in project.spine.features} == {"Größe (cm)", "plan", "weekday"}
+    for column, why in {"same": "always the same", "mail": "personal", "told": "tells the answer"}.items():
+        assert f"left out: {column}: " in out
+        assert why in out
+    text = (tmp_path / "data" / "project.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 100
+    assert text.count("# ") >= 10
+    assert formatted(tmp_path / "data").stdout == ""
+    from noria.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "data"])
+    assert ended.value.code == 0
+
+
+def test_without_a_time_rows_are_parted_at_random_and_those_of_one_thing_together(tmp_path, table, init):
+    frame = TABLE.select("plan", "left", customer_id=pl.int_range(pl.len()) // 4)
+    assert init(table(frame), "--target", "left")[0] == 0
+    project = load_project(tmp_path / "data")
+    assert project.spine.time is None
+    assert project.search.split.by == ("customer_id",)
+
+
+def test_a_wide_table_stays_a_short_project(tmp_path, table, init):
+    frame = pl.DataFrame({f"column number {n}": [n * m % 17 for m in range(300)] for n in range(1, 200)})
+    frame = frame.with_columns(y=pl.Series([m * 13 % 3 == 0 for m in range(300)]))
+    assert init(table(frame), "--target", "y")[0] == 0
+    assert len((tmp_path / "data" / "project.py").read_text().splitlines()) < 100
+    assert formatted(tmp_path / "data").stdout == ""
+    assert len(load_project(tmp_path / "data").spine.features) > 150
+
+
+@pytest.mark.parametrize(("values", "label"), [
+    ([True, False], "y"), ([0, 1], "y = 1"), ([1.0, 2.0], None), (["ja", "nein"], "y = 'ja'"), (["it's", "so"], None),
+])  # fmt: skip
+def test_any_two_answers_are_understood(tmp_path, table, init, values, label):
+    frame = pl.DataFrame({"x": [n * 7919 % 101 for n in range(300)], "y": [values[n * 31 % 5 < 2] for n in range(300)]})
+    assert init(table(frame), "--target", "y")[0] == 0
+    found = load_project(tmp_path / "data").spine.label
+    assert label is None or found == label
+    assert formatted(tmp_path / "data").stdout == ""
+
+
+MISTAKES = {
+    "a name that is near": (["--target", "Left"], 2, "did you mean 'left'?"),
+    "no target": ([], 2, "--target COLUMN"),
+    "one answer": (["--target", "same"], 3, "one answer only"),
+    "many answers": (["--target", "plan"], 3, "--positive 'pro'"),
+    "a value that is not there": (["--target", "plan", "--positive", "gold"], 2, "no such value"),
+    "no such time": (["--target", "left", "--time", "plan"], 2, "day, or none"),
+    "a date": (["--target", "day"], 3, "not an answer of yes or no"),
+    "a bad folder": (["--target", "left", "--into", "1x"], 2, "not a name for a project"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_its_mend_and_nothing_is_left(tmp_path, table, init, mistake):
+    arguments, exit_code, words = MISTAKES[mistake]
+    code, _, err = init(table(TABLE), *arguments)
+    assert code == exit_code
+    assert words in err
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
+
+
+WIDE = ",".join(f"c{n}" for n in range(30_000)).encode() + b"\n" + b",".join([b"1"] * 30_000) + b"\n"
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    (b"", "empty"), (b"a,b\n", "no row"), ("a,ö\n1,2\n".encode("latin-1"), "UTF-8"),
+    (b"a,b\n1,2\n3,4\n", "too few rows"), (WIDE, "too many columns"),
+])  # fmt: skip
+def test_a_bad_file_is_told(tmp_path, init, content, words):
+    (tmp_path / "bad.csv").write_bytes(content)
+    code, _, err = init(str(tmp_path / "bad.csv"), "--target", "a", "--into", str(tmp_path / "made"))
+    assert code == 3
+    assert words in err
+    assert not (tmp_path / "made").exists()
+
+
+def test_options_of_a_table_are_refused_without_one(tmp_path, init):
+    code, _, err = init(str(tmp_path / "parcels"), "--positive", "x")
+    assert code == 2
+    assert "--positive says nothing" in err

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _WIDTH = 120
 _MOST_LINES = 99
 _LEFT_OUT = 8
+_WIDE = 60
 _SKIP = "  # fmt: skip"
 
 
@@ -56,9 +57,11 @@ def _columns(proposal: Proposal) -> Iterator[str]:
             yield _short(f"#   {' '.join(column.split())}: {why}")
         if more := proposal.left_out[_LEFT_OUT:]:
             yield _short(f"#   and {len(more)} more: {', '.join(' '.join(column.split()) for column, _ in more)}")
+    types = _types(proposal)
     yield "# What each column is. A value that is not of its type sets its row aside, into quarantine."
-    items = [f"{text(column)}: {text(kind)}" for column, kind in proposal.contract.types.items()]
-    yield from _packed("TYPES = {", items, "}")
+    if len(types) < len(proposal.contract.types):
+        yield "# The table is wide: columns that are not named keep the type that they are read as."
+    yield from _packed("TYPES = {", [f"{text(column)}: {text(kind)}" for column, kind in types.items()], "}")
     yield ""
 
 
@@ -178,11 +181,20 @@ def _search(proposal: Proposal) -> Iterator[str]:
         yield _short(
             f"        # At random, for lack of a time; all rows of one {' '.join(proposal.by.split())} stay together."
         )
-        yield f"        split=nr.RandomSplit(validate=0.15, test=0.15, by={text(proposal.by)}),"
+        yield f"        split=nr.RandomSplit(validation=0.15, test=0.15, by={text(proposal.by)}),"
     else:
         yield "        # At random, for lack of a time: 15% of the rows choose, 15% are opened once, at the end."
-        yield "        split=nr.RandomSplit(validate=0.15, test=0.15),"
+        yield "        split=nr.RandomSplit(validation=0.15, test=0.15),"
     yield "    ),"
+
+
+def _types(proposal: Proposal) -> dict[str, str]:
+    """The types that are written down: of a wide table those that matter most."""
+    types: dict[str, str] = dict(proposal.contract.types)
+    if len(types) <= _WIDE:
+        return types
+    first = (*proposal.contract.key, proposal.time, proposal.answer.column)
+    return {column: kind for column, kind in types.items() if column in first}
 
 
 def _is_day(moment: object) -> bool:

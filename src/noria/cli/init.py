@@ -72,14 +72,14 @@ def _from_table(
     place: str, target: str | None, positive: str | None, time: str | None, into: Path | None
 ) -> Iterator[str]:
     from noria.cli.reading import name_of, source_of, typed_batches
-    from noria.contracts import Profiler, propose
+    from noria.contracts import MOST_COLUMNS, Profiler, propose
     from noria.core import DeclarationError, redacted
 
     folder = into or Path(name_of(place))
     _refuse_folder(folder)
     profiler = Profiler()
     source = source_of(place)
-    for batch in typed_batches(source, Path.cwd()):
+    for batch in typed_batches(source, Path.cwd(), MOST_COLUMNS):
         profiler.update(batch)
     if target is None:
         raise DeclarationError(

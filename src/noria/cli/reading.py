@@ -17,7 +17,9 @@ def source_of(place: str, name: str | None = None) -> Source:
     """A source that reads a file, a glob or a URL, named after it."""
     from noria.declarations import Source
 
-    return Source(name or name_of(place), place)
+    source = Source(name or name_of(place), place)
+    source._where = "the command line"  # no file of the user's declares it
+    return source
 
 
 def name_of(place: str) -> str:
@@ -35,14 +37,23 @@ def name_of(place: str) -> str:
     return plain if plain[0].isalpha() else f"rows_{plain}"
 
 
-def typed_batches(source: Source, base: Path) -> Iterator[pl.DataFrame]:
+def typed_batches(source: Source, base: Path, most: int = 20_000) -> Iterator[pl.DataFrame]:
     """The rows of a source, batch by batch. Texts without types are read twice: to know what all of them are, and then
     as that; one batch is held at a time.
+
+    Parameters
+    ----------
+    source : Source
+        What is read.
+    base : Path
+        Where relative paths start.
+    most : int
+        More columns are refused at once: each costs time and memory of its own.
 
     Raises
     ------
     DataError
-        It cannot be read, or it holds no row.
+        It cannot be read, or it holds no row, or too many columns.
     """
     from noria.core import DataError
     from noria.sources import Ask, KindsFold, as_kinds, connector
@@ -52,6 +63,13 @@ def typed_batches(source: Source, base: Path) -> Iterator[pl.DataFrame]:
     for batch in reader.batches(ask):
         count, rows = count + 1, rows + len(batch.frame)
         first = batch if count == 1 else None
+        if len(batch.frame.columns) > most:
+            raise DataError(
+                "there are too many columns to look at each",
+                place=batch.place,
+                value=f"{len(batch.frame.columns):,} columns, at most {most:,} are looked at",
+                mend="keep those that you need in a file of their own, or turn columns into rows",
+            )
         if batch.untyped:
             fold.observe(batch.frame)
     if not rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from noria.contracts.condition import RowRule
+from noria.contracts.condition import ContractRule
 from noria.contracts.rules.between import Between
 from noria.contracts.rules.expression import ExpressionRule
 from noria.contracts.rules.matches import Matches
@@ -67,7 +67,9 @@ def to_dbt(contract: Contract, name: str, *, source: str = "noria") -> str:
         table["data_tests"] = whole
     table["columns"] = [_column(column, contract, source) for column in columns]
     body = {"version": 2, "sources": [{"name": source, "tables": [table]}]}
-    unsaid = [rule.text if isinstance(rule, RowRule) else type(rule).__name__ for rule in rules if not _is_said(rule)]
+    unsaid = [
+        rule.text if isinstance(rule, ContractRule) else type(rule).__name__ for rule in rules if not _is_said(rule)
+    ]
     head = "".join(f"# no dbt test says: {' '.join(text.split())}\n" for text in unsaid)
     return head + str(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120))
 
@@ -80,7 +82,7 @@ def _is_said(rule: Rule) -> bool:
 
 
 def _columns(rule: Rule) -> tuple[str, ...]:
-    return rule.columns if isinstance(rule, RowRule) else ()
+    return rule.columns if isinstance(rule, ContractRule) else ()
 
 
 def _of_table(contract: Contract) -> Iterator[Any]:

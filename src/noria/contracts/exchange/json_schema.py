@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from noria.contracts.condition import RowRule
+from noria.contracts.condition import ContractRule
 from noria.contracts.rules.between import Between
+from noria.contracts.rules.length import Length
 from noria.contracts.rules.matches import Matches
 from noria.contracts.rules.not_null import NotNull
 from noria.contracts.rules.one_of import OneOf
@@ -24,8 +25,8 @@ _TYPES: dict[str, dict[str, Any]] = {
 def to_json_schema(contract: Contract, name: str) -> dict[str, Any]:
     """The JSON Schema of one row.
 
-    Rules whose breaking a row survives (``warn``) are not demanded. What a schema of one row cannot say, such as that
-    no key comes twice, stands in ``$comment``.
+    Rules that a row may break (``warn``, ``at_most``) are not demanded. What a schema of one row cannot say, such as
+    that no key comes twice, stands in ``$comment``.
 
     Parameters
     ----------
@@ -41,14 +42,14 @@ def to_json_schema(contract: Contract, name: str) -> dict[str, Any]:
     >>> schema["properties"]
     {'id': {'type': 'integer'}, 'x': {'minimum': 0, 'maximum': 1}}
     """
-    strict = [rule for rule in contract.rules if rule.on_fail != "warn"]
+    strict = [rule for rule in contract.rules if rule.on_fail != "warn" and rule.at_most is None]
     columns = dict.fromkeys([*contract.key, *contract.types, *(c for rule in strict for c in _columns(rule))])
     required = [name for name in columns if name in contract.key or _has(strict, NotNull, name)]
     said = {column: _column(column, contract, strict, column in required) for column in columns}
     unsaid = [
         rule.text
         for rule in strict
-        if isinstance(rule, RowRule) and not isinstance(rule, NotNull | Between | OneOf | Matches)
+        if isinstance(rule, ContractRule) and not isinstance(rule, NotNull | Between | Length | OneOf | Matches)
     ]
     if contract.key:
         unsaid.insert(0, f"key ({', '.join(contract.key)})")
@@ -65,7 +66,7 @@ def to_json_schema(contract: Contract, name: str) -> dict[str, Any]:
 
 
 def _columns(rule: Rule) -> tuple[str, ...]:
-    return rule.columns if isinstance(rule, RowRule) else ()
+    return rule.columns if isinstance(rule, ContractRule) else ()
 
 
 def _has(rules: list[Rule], kind: type[Rule], column: str) -> bool:
@@ -83,6 +84,9 @@ def _column(column: str, contract: Contract, rules: list[Rule], needed: bool) ->
             found |= {"minimum": rule.low, "maximum": rule.high}
         elif isinstance(rule, OneOf):
             found["enum"] = [*rule.values, *([] if needed else [None])]
+        elif isinstance(rule, Length):
+            bounds = {"minLength": rule.low, "maxLength": rule.high}
+            found |= {name: bound for name, bound in bounds.items() if bound is not None}
         elif isinstance(rule, Matches):
             found["pattern"] = f"^(?:{rule.pattern})$"
     return found

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from noria.contracts.condition import RowRule
+from noria.contracts.condition import ContractRule
 from noria.contracts.rules.between import Between
+from noria.contracts.rules.length import Length
 from noria.contracts.rules.matches import Matches
 from noria.contracts.rules.not_null import NotNull
 from noria.contracts.rules.one_of import OneOf
@@ -64,7 +65,7 @@ def to_odcs(contract: Contract, name: str, *, version: str = "1.0.0", status: st
         table["customProperties"] = [
             {"property": "noria", "value": {field: form[field] for field in loose if field in form}}
         ]
-    order = [rules.index(rule) for rule in _as_read(rules, columns)]
+    order = _as_read(rules, columns)
     if order != sorted(order):
         table.setdefault("customProperties", []).append({"property": "noriaOrder", "value": order})
     body = {
@@ -111,7 +112,7 @@ def from_odcs(text: str, place: str = "") -> dict[str, Contract]:
 
 
 def _columns(rule: Rule) -> tuple[str, ...]:
-    return rule.columns if isinstance(rule, RowRule) else ()
+    return rule.columns if isinstance(rule, ContractRule) else ()
 
 
 def _loose(contract: Contract) -> list[str]:
@@ -153,13 +154,16 @@ def _options(rules: list[Rule], kind: str | None) -> dict[str, Any]:
     for rule in rules:
         if isinstance(rule, Between) and kind in ("int", "float"):
             found |= {"minimum": rule.low, "maximum": rule.high}
+        if isinstance(rule, Length) and kind == "string":
+            bounds = {"minLength": rule.low, "maxLength": rule.high}
+            found |= {name: bound for name, bound in bounds.items() if bound is not None}
         if isinstance(rule, Matches) and kind == "string":
             found["pattern"] = f"^(?:{rule.pattern})$"
     return found
 
 
 def _quality(rule: Rule) -> dict[str, Any]:
-    words = rule.text if isinstance(rule, RowRule) else type(rule).__name__
+    words = rule.text if isinstance(rule, ContractRule) else type(rule).__name__
     found: dict[str, Any] = {
         "type": "custom",
         "engine": _ENGINE,
@@ -170,11 +174,10 @@ def _quality(rule: Rule) -> dict[str, Any]:
     return found
 
 
-def _as_read(rules: tuple[Rule, ...], columns: list[str]) -> list[Rule]:
-    """The rules in the order in which the document has them: column by column, then those of several columns."""
-    return [rule for column in columns for rule in rules if _columns(rule) == (column,)] + [
-        rule for rule in rules if len(_columns(rule)) != 1
-    ]
+def _as_read(rules: tuple[Rule, ...], columns: list[str]) -> list[int]:
+    """The places of the rules in the order in which the document has them: column by column, then those of several."""
+    single = [place for column in columns for place, rule in enumerate(rules) if _columns(rule) == (column,)]
+    return single + [place for place, rule in enumerate(rules) if len(_columns(rule)) != 1]
 
 
 def _contract(table: Mapping[str, Any]) -> Contract:
@@ -213,6 +216,8 @@ def _rules_of(one: Mapping[str, Any], key: tuple[str, ...]) -> Iterator[Rule]:
         yield Matches(name, str(options["pattern"]).removeprefix("^").removesuffix("$"))
     if Between not in kinds and ("minimum" in options or "maximum" in options):
         yield Between(name, options.get("minimum", -1.7e308), options.get("maximum", 1.7e308))
+    if Length not in kinds and ("minLength" in options or "maxLength" in options):
+        yield Length(name, options.get("minLength"), options.get("maxLength"))
     if one.get("enum") and OneOf not in kinds:
         yield OneOf(name, tuple(each["value"] if isinstance(each, dict) else each for each in one["enum"]))
     for each in quality:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from noria.declarations import Contract, Declaration, Rule, duration_text
+from noria.declarations import Contract, Declaration, Micros, Rule, duration_text
 
 WIDTH = 120
 
@@ -31,8 +31,9 @@ def contract_source(contract: Contract, *, prefix: str = "nr.", indent: int = 0)
     nr.Contract(key="id", rules=[nr.between("x", 0, 1, on_fail="warn")])
     """
     fields: dict[str, Any] = {}
-    for name, info in type(contract).model_fields.items():
-        value = getattr(contract, name)
+    names = type(contract).model_fields
+    for name in sorted(names, key=lambda name: (name == "rules", name not in ("key", "types"))):
+        info, value = names[name], getattr(contract, name)
         if value == info.get_default(call_default_factory=True):
             continue
         if name == "key" and len(value) == 1:
@@ -59,23 +60,45 @@ def rule_source(rule: Rule, *, prefix: str = "nr.", indent: int = 0) -> str:
     """
     maker = _maker(rule)
     if maker is None:
-        given = {name: getattr(rule, name) for name, info in type(rule).model_fields.items()
-                 if getattr(rule, name) != info.get_default(call_default_factory=True)}  # fmt: skip
+        given = {name: getattr(rule, name) for name in type(rule).model_fields if not _is_default(rule, name)}
         parts = [f"{name}={_value(value, prefix, indent + 4, len(name) + 2)}" for name, value in given.items()]
         return call(type(rule).__name__, parts, indent)
     parts = []
     for parameter, value in _arguments(maker, rule):
         named = parameter.kind is inspect.Parameter.KEYWORD_ONLY
         head = f"{parameter.name}=" if named or (parts and not _in_order(parts)) else ""
-        parts.append(head + _value(value, prefix, indent + 4, len(head) + 1))
+        shown = duration_text(value) if _is_duration(rule, parameter.name) and isinstance(value, int) else value
+        parts.append(head + _value(shown, prefix, indent + 4, len(head) + 1))
     return call(f"{prefix}{maker.__name__}", parts, indent)
 
 
 def _maker(rule: Rule) -> Any:
-    """The function beside a kind of rule that makes one: of the same name as its module."""
+    """The function that makes a kind of rule, of the same name as its module; None where it cannot say all."""
+    if not type(rule).__module__.startswith("noria.contracts."):
+        return None
     module = importlib.import_module(type(rule).__module__)
     maker = getattr(module, type(rule).__module__.rpartition(".")[2], None)
-    return maker if inspect.isfunction(maker) and type(rule).__module__.startswith("noria.contracts.") else None
+    if not inspect.isfunction(maker):
+        return None
+    unsaid = [name for name in type(rule).model_fields if name not in inspect.signature(maker).parameters]
+    needed = [name for name in inspect.signature(maker).parameters if name not in type(rule).model_fields]
+    is_said = all(_is_default(rule, name) for name in unsaid[len(needed) :])
+    return maker if is_said else None
+
+
+def _is_default(rule: Rule, name: str) -> bool:
+    info = type(rule).model_fields[name]
+    return not info.is_required() and getattr(rule, name) == info.get_default(call_default_factory=True)
+
+
+def _is_duration(rule: Rule, name: str) -> bool:
+    """Whether a field takes a duration, such as ``"7d"``."""
+    info = type(rule).model_fields.get(name)
+    if info is None:
+        return False
+    readers = getattr(Micros, "__metadata__", ())
+    inner = [found for one in get_args(info.annotation) for found in getattr(one, "__metadata__", ())]
+    return any(reader in (*info.metadata, *inner) for reader in readers)
 
 
 def _arguments(maker: Any, rule: Rule) -> list[tuple[inspect.Parameter, Any]]:
@@ -111,8 +134,6 @@ def _value(value: Any, prefix: str, indent: int, before: int) -> str:
     if isinstance(value, Mapping):
         items = [f"{text(str(key))}: {_value(one, prefix, indent + 4, 0)}" for key, one in value.items()]
         return _bracketed("{}", items, indent, before)
-    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(one, int) for one in value):
-        return f"({number(value[0])}, {number(value[1])})"
     if isinstance(value, tuple | list):
         return _bracketed("[]", [_value(one, prefix, indent + 4, 0) for one in value], indent, before)
     if isinstance(value, str):

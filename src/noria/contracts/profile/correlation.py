@@ -73,8 +73,8 @@ class Correlations:
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = xx / n - (x / n) ** 2
             r = (xy / n - (x / n) * (x.T / n)) / np.sqrt(spread * spread.T)
-        # What rounding leaves of a constant is no spread.
-        r[(n < 3) | (spread <= 1e-14 * np.maximum(xx / n, 1e-300)) | (1e-14 * (xx.T / n) >= spread.T)] = np.nan
+            # What rounding leaves of a constant is no spread.
+            r[(n < 3) | (spread <= 1e-14 * np.maximum(xx / n, 1e-300)) | (1e-14 * (xx.T / n) >= spread.T)] = np.nan
         found = [
             (self.names[i], self.names[j], round(float(np.clip(r[i, j], -1, 1)), 6))
             for i, j in zip(*np.triu_indices(len(self.names), 1), strict=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST_COLUMNS = 1000
+"""Of a table that a project is proposed for."""
 _MOST_LEVELS = 1000
 _FEWEST_ROWS = 50
 _TIMELY = re.compile(r"time|date|when|moment|created|opened|sent|at$|on$|zeit|datum|fecha|tag$", re.IGNORECASE)
@@ -104,7 +105,7 @@ def propose(profiler: Profiler, target: str, *, positive: str | None = None, tim
     profile = profiler.result()
     sample = profiler.sample
     assert sample is not None
-    _refuse_size(profile, target)
+    _refuse_size(profile)
     answer = answer_of(profile, target, positive)
     warnings = list(_about(profile, answer))
     at = _time_of(profile, target, time)
@@ -138,13 +139,7 @@ def propose(profiler: Profiler, target: str, *, positive: str | None = None, tim
                     tuple(warnings))  # fmt: skip
 
 
-def _refuse_size(profile: Profile, target: str) -> None:
-    if len(profile.columns) > MOST_COLUMNS:
-        raise DataError(
-            f"{len(profile.columns):,} columns are too many to propose a project for",
-            value=f"at most {MOST_COLUMNS:,}",
-            mend=f"keep those that say something about '{target}' in a file of their own",
-        )
+def _refuse_size(profile: Profile) -> None:
     if profile.rows < _FEWEST_ROWS:
         raise DataError(
             "there are too few rows to train, validate and test a model",
