@@ -37,7 +37,7 @@ def search(facts: Facts) -> dict[str, Any]:
         "chart": _trials(trained, colours),
         "legend": [{"name": name, "colour": colours[name]} for name in names],
         "refit": trained["refit"],
-        "calibration": _calibrated(trained["calibration"]),
+        "calibration": _calibrated(trained["calibration"]) + _prepared(trained.get("preprocessing", ())),
         "leaderboard": [
             {
                 "candidate": row["candidate"],
@@ -83,6 +83,10 @@ def _calibrated(calibration: Mapping[str, Any]) -> str:
         return "Probabilities are as the model gives them: no calibration made them better on the validation rows."
     named = {"platt": "Platt scaling", "beta": "beta calibration"}.get(way, way)
     return f"Probabilities are calibrated on the validation rows by {named}, inside the exported graph."
+
+
+def _prepared(preprocessing: Sequence[str]) -> str:
+    return f" Before the model, in the same graph: {'; '.join(preprocessing)}." if preprocessing else ""
 
 
 def _parts(facts: Facts) -> list[dict[str, str]]:

@@ -88,8 +88,8 @@ class Graph:
 
     def within(self, values: str, low: NDArray[np.float32], high: NDArray[np.float32]) -> str:
         """Values held between bounds, column by column; NaN stays."""
-        for comparison, bounds in (("Less", low), ("Greater", high)):
-            if np.isfinite(bounds).any():
+        for comparison, bounds, nowhere in (("Less", low, -np.inf), ("Greater", high, np.inf)):
+            if (bounds != nowhere).any():
                 bound = self.constant(bounds)
                 values = self.add("Where", self.add(comparison, values, bound), bound, values)
         return values

@@ -33,6 +33,7 @@ ONE_OF_EACH: tuple[Transform, ...] = (
     nr.scale("*"), nr.scale(["a", "temp"], "minmax"), nr.scale("*", "robust"), nr.scale("*", "quantile"),
     nr.scale("b", "quantile"), nr.units("temp", "F", "C"), nr.units("*", factor=3.1, offset=-0.7),
     nr.clip("*"), nr.clip("a", 0), nr.clip("b", high=1.5), nr.clip("*", quantiles=(0, 1)),
+    nr.clip("a", 1e300), nr.impute("a", "constant", -1e300), nr.units("a", factor=1e300),
     nr.bins("*"), nr.bins("a", 4, "uniform"), nr.bins(["b", "temp"], edges=[-1, 0, 1e-3, 5]),
     nr.rare("*", at_least=0.1), nr.rare("dest", at_least=3, into="AA"), nr.cycle("*", 24), nr.cycle("temp", 0.3),
     nr.encode("*"), nr.encode("dest", most=2), nr.encode("*", "ordinal"), nr.encode("carrier", "target"),

@@ -72,8 +72,9 @@ class Clip(Transform):
 
         places, _ = self.chosen_of(rows)
         low, high = (np.full(len(rows.number_names), bound, np.float32) for bound in (-np.inf, np.inf))
-        for place in places:
-            low[place], high[place] = self._bounds(rows.numbers[:, place])
+        with np.errstate(over="ignore"):
+            for place in places:
+                low[place], high[place] = self._bounds(rows.numbers[:, place])
         fitted = Clipped(rows.number_names, tuple(places), low, high)
         return fitted, fitted.apply(rows)
 

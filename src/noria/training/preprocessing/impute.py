@@ -87,8 +87,9 @@ class Impute(Transform):
         numbers, categories = self.chosen_of(rows)
         values = np.full(len(rows.number_names), np.nan, np.float32)
         texts = [""] * len(rows.category_names)
-        for place in numbers:
-            values[place] = self._number(rows.numbers[:, place])
+        with np.errstate(over="ignore"):
+            for place in numbers:
+                values[place] = self._number(rows.numbers[:, place])
         for place in categories:
             texts[place] = self._text(rows.categories[place])
         shown: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
