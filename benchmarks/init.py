@@ -45,7 +45,7 @@ def made(csv: Path) -> None:
     pl.DataFrame({
         "loan_id": np.arange(ROWS), "minute": minutes, "income": income, "amount": amount, "grade": grade,
         "region": region, "age": rng.integers(18, 90, ROWS), "months": rng.choice([12, 24, 36, 60], ROWS),
-        "rate": np.round(rng.normal(6, 2, ROWS).clip(0.5, 20), 2), "email": [f"user{n}@example.org" for n in range(ROWS)],
+        "rate": np.round(rng.normal(6, 2, ROWS).clip(0.5, 20), 2), "email": [f"u{n}@example.org" for n in range(ROWS)],
         "default": (rng.random(ROWS) < 1 / (1 + np.exp(-odds))).astype(int),
     }).with_columns(
         income=pl.when(pl.int_range(pl.len()) % 20 > 0).then("income"),

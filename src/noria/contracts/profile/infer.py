@@ -55,14 +55,14 @@ def _rules(column: ColumnProfile, key: tuple[str, ...], on_fail: OnGuess) -> Ite
         return
     if column.rows and not column.nulls and not column.nans:
         yield NotNull(column.name, on_fail=on_fail)
+    if column.personal:
+        yield Private(column.name, column.personal)
     if column.distinct <= 1:
         return  # of a constant nothing is known but this one value
     if (values := small_set(column)) is not None:
         yield OneOf(column.name, values, on_fail=on_fail)
     elif column.kind in ("int", "float") and not column.personal and (ends := slack(column)) is not None:
         yield Between(column.name, *ends, on_fail=on_fail)
-    if column.personal:
-        yield Private(column.name, column.personal)
 
 
 def slack(column: ColumnProfile) -> tuple[float, float] | None:

@@ -100,7 +100,7 @@ def propose(profiler: Profiler, target: str, *, positive: str | None = None, tim
     >>> profiler.update(pl.DataFrame({"age": [30, 41, 52, 60, 71] * 40, "left": ["yes", "no", "no", "no"] * 50}))
     >>> found = propose(profiler, "left")
     >>> found.answer.label, found.answer.share, found.features
-    ("\\"left\\" = 'yes'", 0.25, (('age', 'age'),))
+    ("left = 'yes'", 0.25, (('age', 'age'),))
     """
     profile = profiler.result()
     sample = profiler.sample
