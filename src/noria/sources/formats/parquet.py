@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from noria.core import DataError
+from noria.core import DataError, NoriaError
 from noria.sources.content import seekable
 from noria.sources.formats import Given
 
@@ -35,6 +35,7 @@ def framed(rows: Any) -> pl.DataFrame:
     """Arrow's rows as a frame."""
     import polars as pl
 
+    _ = rows.schema.names  # raises where one is no UTF-8
     return pl.DataFrame(pl.from_arrow(rows))
 
 
@@ -46,8 +47,15 @@ def parsing(given: Given) -> Iterator[None]:
 
     try:
         yield
-    except (pyarrow.ArrowException, pl.exceptions.PolarsError, OSError, ValueError, EOFError, KeyError,
-            TypeError, IndexError, OverflowError, MemoryError) as error:  # fmt: skip
+    except (GeneratorExit, KeyboardInterrupt, SystemExit, NoriaError):
+        raise
+    except BaseException as error:
+        # What a parser does not catch in a broken file may be any error: of its own, of Python's, or a panic of what it
+        # is written in, which is no Exception.
+        ours = (pyarrow.ArrowException, pl.exceptions.PolarsError, OSError, ValueError, EOFError, LookupError,
+                TypeError, OverflowError, MemoryError)  # fmt: skip
+        if not isinstance(error, ours) and type(error).__name__ != "PanicException":
+            raise
         raise DataError(
             f"source '{given.source.name}': the file cannot be parsed",
             place=given.place,
