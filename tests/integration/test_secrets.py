@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -211,3 +218,163 @@ def test_aws_without_anybody_who_asks(manager, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     with pytest.raises(NoriaError, match="nothing says who asks AWS"):
         reveal(secret("aws:plain"), tmp_path)
+
+
+# A whole project, with each kind of secret and of signing in
+
+
+class Shop:
+    """A server that answers only who shows the right secret, and repeats everything in its errors."""
+
+    def __init__(self) -> None:
+        shop = self
+        self.refuses, self.seen = False, set[str]()
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                kind = urlsplit(self.path).path.strip("/")
+                query, authorization = dict(parse_qsl(urlsplit(self.path).query)), self.headers.get("Authorization", "")
+                basic = base64.b64decode(authorization[6:]).decode() if kind == "keyring" else ""
+                shown = {
+                    "env": query.get("key"),
+                    "file": self.headers.get("X-Api-Key"),
+                    "keyring": basic.removeprefix("ann:"),
+                    "vault": authorization.removeprefix("Bearer "),
+                    "aws": "hunter2-aws/+" if authorization == "Bearer hunter2-access" else "",
+                    "dlt": query.get("token"),
+                }[kind]
+                right = not shop.refuses and shown == f"hunter2-{kind}/+"
+                if right:
+                    shop.seen.add(kind)
+                rows = [{"courier": f"c{number:02d}", "vehicle": "bike", "next": number} for number in range(40)]
+                self._say(200 if right else 403, rows if right else f"{self.path} {self.headers}")
+
+            def do_POST(self) -> None:
+                asked = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+                right = (asked.get("client_secret"), asked.get("refresh_token", "")[:15]) == (
+                    "hunter2-aws/+",
+                    "hunter2-refresh",
+                )
+                shop.seen.add("refresh") if right else None
+                given = {"access_token": "hunter2-access", "token_type": "Bearer", "expires_in": 60}
+                given["refresh_token"] = f"hunter2-refresh-{time.time_ns()}"
+                self._say(200 if right else 400, given if right else {"error": "invalid_client", "said": str(asked)})
+
+            def _say(self, status: int, value: Any) -> None:
+                content = json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+
+SOURCES = """
+def _shop(name, **how):
+    key = nr.Contract(key="courier")
+    return nr.Source(name, nr.rest("URL", f"/{name}", **how), contract=key, tries=2, timeout="5s")
+
+shops = [
+    _shop("env", sign_in=nr.api_key(nr.secret("SHOP_KEY"), param="key")),
+    _shop("file", sign_in=nr.api_key(nr.secret("file:key"))),
+    _shop("keyring", sign_in=nr.basic("ann", nr.secret("keyring:shop/ann"))),
+    _shop("vault", headers={"Authorization": nr.secret("vault:secret/bearer#password")}),
+    _shop("aws", sign_in=nr.oauth2("URL/token", "loader", nr.secret("aws:shop"), shown="post",
+                                   refresh_token=nr.secret("file:refresh"))),
+    nr.Source("dlt", nr.dlt("wholesale:orders", url="URL/dlt", token=nr.secret("SHOP_TOKEN")),
+              contract=nr.Contract(key="courier")),
+]
+
+"""
+WHOLESALE = """
+import dlt, requests
+
+@dlt.resource
+def orders(url, token):
+    answer = requests.get(url, params={"token": token})
+    if not answer.ok:
+        raise requests.HTTPError(f"{answer.url} {answer.text} {token}", response=answer)
+    yield answer.json()
+"""
+
+
+def test_after_a_run_with_each_kind_of_secret_nothing_holds_one(vault, aws, project_file, tmp_path, monkeypatch):
+    import boto3
+
+    shop, folder = Shop(), project_file.parent
+    address, token, bao = vault
+    bao("kv", "put", "-mount=secret", "bearer", "password=Bearer hunter2-vault/+")
+    text = project_file.read_text().replace(
+        "parcels = nr.Source(", SOURCES.replace("URL", shop.url) + "parcels = nr.Source(", 1
+    )
+    refers = ", ".join(f'nr.refers("courier", to="{name}", on_fail="warn")' for name in KINDS)
+    text = text.replace('nr.refers("courier", to="couriers", on_fail="warn"),', f"{refers},")
+    text = text.replace("    features=views,", "    features=views[:2],\n    references=shops,")
+    text = re.sub(r"    (rehearsal|monitors)=.*\n", "", text).replace("trials=3", "trials=1")
+    project_file.write_text(text)
+    (folder / "wholesale.py").write_text(WHOLESALE)
+    for name, value in {"key": "hunter2-file/+", "refresh": "hunter2-refresh"}.items():
+        (folder / name).write_text(value)
+        (folder / name).chmod(0o600)
+    outside = tmp_path / "outside"
+    environment = {
+        **os.environ,
+        "SHOP_KEY": "hunter2-env/+",
+        "SHOP_TOKEN": "hunter2-dlt/+",
+        "VAULT_ADDR": address,
+        "VAULT_TOKEN": token,
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": aws,
+        "AWS_REGION": "eu-central-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "hunter2-key",
+        "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring",
+        "XDG_DATA_HOME": str(outside),
+        "AUTHLIB_INSECURE_TRANSPORT": "1",
+    }
+    for name, value in environment.items():
+        if name.startswith("AWS"):
+            monkeypatch.setenv(name, value)
+    client = boto3.session.Session().client("secretsmanager")
+    made = client.create_secret(Name="shop", SecretString="hunter2-aws/+")
+
+    def noria(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [Path(sys.executable).with_name("noria"), *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            cwd=folder,
+        )
+
+    subprocess.run(
+        [sys.executable, "-c", "import keyring; keyring.set_password('shop', 'ann', 'hunter2-keyring/+')"],
+        env=environment,
+        check=True,
+    )
+    said = [noria("plan"), noria("run")]
+    assert [one.returncode for one in said] in ([0, 0], [0, 6]), said[-1].stderr  # a gate may say no
+    assert shop.seen == {*KINDS, "refresh"}
+    shop.refuses = True
+    said += [noria("run"), noria("log")]
+    client.delete_secret(SecretId=made["ARN"], ForceDeleteWithoutRecovery=True)
+    shop.server.shutdown()
+    secret_files = {folder / "key", folder / "refresh"}
+    for form in FORMS:
+        for one in said:
+            assert form not in one.stdout + one.stderr, one.args
+        kept = [path for path in folder.rglob("*") if path.is_file() and form.encode() in path.read_bytes()]
+        assert set(kept) <= secret_files
+    assert (folder / "refresh").read_text().startswith("hunter2-refresh-"), "the new one is where the old one was"
+
+
+KINDS = ("env", "file", "keyring", "vault", "aws", "dlt")
+FORMS = ("hunter2", "aHVudGVyM", "h1bnRlcj", "odW50ZXIy")
+"""As it is and percent-encoded, and in base64 at each of the three places where it may begin."""
