@@ -77,7 +77,7 @@ def _band(values: Sequence[float], *, relative: float, absolute: float) -> tuple
 
 
 def _count(facts: Mapping[str, Any]) -> int | None:
-    """The rows that a step read this time, where it says so: of a source that is read on, not those of earlier times."""
+    """The rows that a step read this time, where it says so: of a source that is read on, not the earlier ones."""
     load = facts.get("load")
     value = (load if isinstance(load, Mapping) else facts).get("read")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
