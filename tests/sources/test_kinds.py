@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from noria.expressions import parse, to_python
+from noria.sources import kinds
 from noria.sources.kinds import KindsFold, as_kinds, misfits, odd_value, with_kinds
 
 VALUES = st.one_of(
@@ -94,7 +95,17 @@ def test_batches_are_of_the_kind_of_the_whole(parts):
     assert fold.kinds() == merged.kinds() == {"x": naive_kind(texts)}
     cast = pl.concat([as_kinds(frame, fold.kinds()) for frame in frames])
     assert_frame_equal(cast, with_kinds(pl.concat(frames), ()))
+    assert_frame_equal(cast, pl.concat([as_kinds(frame, fold.kinds(), sure=True) for frame in frames]))
     assert not misfits(pl.concat(frames), fold.kinds())
+
+
+def test_columns_side_by_side_are_as_one_after_the_other(monkeypatch):
+    texts = {"n": ["1", "-2", None], "x": ["1.5", "nan", "1"], "d": ["2024-01-31"] * 3, "b": ["true", None, "FALSE"]}
+    frame = pl.DataFrame(texts | {"s": ["a", "b", "c"]})
+    one = with_kinds(frame, ())
+    monkeypatch.setattr(kinds, "_MANY_ROWS", 0)
+    assert_frame_equal(with_kinds(frame, ()), one)
+    assert [str(dtype) for dtype in one.dtypes] == ["Int64", "Float64", "Date", "Boolean", "String"]
 
 
 def test_columns_may_come_and_go_and_texts_alone_are_looked_at():
@@ -106,9 +117,9 @@ def test_columns_may_come_and_go_and_texts_alone_are_looked_at():
 
 def test_what_does_not_fit_is_null_and_told():
     frame = pl.DataFrame({"n": ["1", "2.5", None], "t": ["2013-01-31", "soon", None], "z": ["a", None, None]})
-    kinds = {"n": "int", "t": "date", "z": "string", "not_there": "int"}
-    assert as_kinds(frame, kinds).rows() == [(1, date(2013, 1, 31), "a"), (None, None, None), (None, None, None)]
-    assert {name: rows.to_list() for name, rows in misfits(frame, kinds).items()} == {
+    wanted = {"n": "int", "t": "date", "z": "string", "not_there": "int"}
+    assert as_kinds(frame, wanted).rows() == [(1, date(2013, 1, 31), "a"), (None, None, None), (None, None, None)]
+    assert {name: rows.to_list() for name, rows in misfits(frame, wanted).items()} == {
         "n": [False, True, False], "t": [False, True, False],
     }  # fmt: skip
     assert as_kinds(frame, {"z": "null"}).schema["z"] == pl.Null

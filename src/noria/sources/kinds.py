@@ -6,14 +6,19 @@ Casts are those of row expressions, so a source and a contract read a value alik
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from noria.expressions import Kind, dtype_of, parse, to_polars
 
 if TYPE_CHECKING:
     import polars as pl
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+_MANY_ROWS = 20_000
 _WHOLE = r"^-?(?:0|[1-9][0-9]*)$"
 _NUMBER = r"^-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _NOT_FINITE = r"^(?i:nan|[+-]?inf(?:inity)?)$"
@@ -46,11 +51,11 @@ class KindsFold:
         """See some rows."""
         import polars as pl
 
+        texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
         for name, dtype in frame.schema.items():
-            if dtype == pl.String:
-                self._look(name, frame[name])
-            elif dtype == pl.Null:
+            if dtype in (pl.String, pl.Null):
                 self._open.setdefault(name, set(_READ))
+        _each(lambda name: self._look(name, frame[name]), texts, len(frame))
 
     def kinds(self) -> dict[str, Kind]:
         """Of each column what all its values so far are; ``"null"`` where there is none."""
@@ -73,7 +78,7 @@ class KindsFold:
         return next(fits, "string")
 
     def _look(self, name: str, values: pl.Series) -> None:
-        open_ = self._open.setdefault(name, set(_READ))
+        open_ = self._open[name]
         if values.null_count() == len(values):
             return
         self._seen.add(name)
@@ -88,7 +93,7 @@ class KindsFold:
                 self._numbers.add(name)
 
 
-def as_kinds(frame: pl.DataFrame, kinds: Mapping[str, Kind]) -> pl.DataFrame:
+def as_kinds(frame: pl.DataFrame, kinds: Mapping[str, Kind], *, sure: bool = False) -> pl.DataFrame:
     """Columns of texts as what they are; a text that is not of its column's kind becomes null.
 
     Parameters
@@ -97,6 +102,8 @@ def as_kinds(frame: pl.DataFrame, kinds: Mapping[str, Kind]) -> pl.DataFrame:
         Rows as read.
     kinds : mapping of str to Kind
         The kind of each column that is cast; the others stay as they are.
+    sure : bool
+        These rows are among those over which the kinds were found: what was looked at once is not looked at again.
 
     Examples
     --------
@@ -106,11 +113,9 @@ def as_kinds(frame: pl.DataFrame, kinds: Mapping[str, Kind]) -> pl.DataFrame:
     """
     import polars as pl
 
-    return frame.with_columns(
-        _read(frame[name], kind)
-        for name, kind in kinds.items()
-        if kind != "string" and frame.schema.get(name) == pl.String
-    )
+    read = _read_surely if sure else _read
+    cast = [(name, kind) for name, kind in kinds.items() if kind != "string" and frame.schema.get(name) == pl.String]
+    return frame.with_columns(_each(lambda one: read(frame[one[0]], one[1]), cast, len(frame)))
 
 
 def misfits(frame: pl.DataFrame, kinds: Mapping[str, Kind]) -> dict[str, pl.Series]:
@@ -143,7 +148,17 @@ def with_kinds(frame: pl.DataFrame, keep: Collection[str]) -> pl.DataFrame:
     """
     fold = KindsFold()
     fold.observe(frame.drop(keep, strict=False))
-    return as_kinds(frame, fold.kinds())
+    return as_kinds(frame, fold.kinds(), sure=True)
+
+
+def _each(do: Callable[[T], R], columns: list[T], rows: int) -> list[R]:
+    """What is done to each column, side by side where that is worth the threads: Polars lets go of Python meanwhile."""
+    if len(columns) < 2 or rows < _MANY_ROWS:
+        return [do(column) for column in columns]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(len(columns), os.cpu_count() or 1)) as threads:
+        return list(threads.map(do, columns))
 
 
 def _all_are(values: pl.Series, kind: Kind) -> bool:
@@ -159,6 +174,18 @@ def _read(values: pl.Series, kind: Kind) -> pl.Series:
     if kind == "null":
         return pl.Series(values.name, [None], dtype=pl.Null).new_from_index(0, len(values))
     return _READ[kind](values).alias(values.name)
+
+
+def _read_surely(values: pl.Series, kind: Kind) -> pl.Series:
+    """The values as of a kind that all of them are of."""
+    if kind in ("int", "float"):
+        made = values.cast(dtype_of(kind), strict=False)
+    elif kind == "date":
+        made = values.str.to_date("%Y-%m-%d", strict=False)
+    else:
+        return _read(values, kind)
+    # Words such as nan are not everybody's numbers.
+    return made if made.null_count() == values.null_count() else _read(values, kind)
 
 
 def _where(values: pl.Series, right: pl.Series) -> pl.Series:
