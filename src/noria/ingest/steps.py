@@ -21,12 +21,12 @@ from noria.ingest.load import Load, columns_now, gathered
 from noria.ingest.references import tables_of
 from noria.ingest.replay import replayed_rows
 from noria.ingest.rows import numbered, to_check
-from noria.ingest.shape import column_kinds
+from noria.ingest.shape import Layouts, column_kinds
 from noria.ingest.spool import Spool
 from noria.ingest.state import TableState, blank, made_of, state_of
 from noria.ingest.zones import refuse_unknown_zone
 from noria.lake import open_lake
-from noria.sources import Ask, connector, fingerprint
+from noria.sources import Ask, Batch, connector, fingerprint
 from noria.steps import Outcome, Step, StepContext
 
 if TYPE_CHECKING:
@@ -108,27 +108,33 @@ def ingest(source: Source, base: Path, digest: str, corrections: tuple[Correctio
     """Bring what is new in a source into its table, and what breaks its contract into its quarantine."""
     lake = open_lake(ctx.workspace.lake)
     before = state_of(lake, source.name)
+    load = Load(source, ctx, lake, before, made_of=made_of(source, digest))
+    ask, raw = Ask(source, base, None, ctx.clock, ctx.say), Spool(ctx.scratch / "raw")
     breaker = Breaker(ctx.workspace.digests, source, ctx.clock)
     try:
         if before is not None and source.contract.max_age is not None:
             breaker.refuse_while_open()
-        outcome = _ingested(Load(source, ctx, lake, before, made_of=made_of(source, digest)), base, digest, corrections)
+        told, layouts = gathered(load, ask, raw)
     except TransientError as error:
         breaker.was_down()
         return going_on(source, lake, before, ctx.clock.micros(), error)
     breaker.was_up()
-    return outcome
-
-
-def _ingested(load: Load, base: Path, digest: str, corrections: tuple[Correction, ...]) -> Outcome:
-    source, ctx = load.source, load.ctx
-    ask = Ask(source, base, None, ctx.clock, ctx.say)
-    raw = Spool(ctx.scratch / "raw")
-    told, layouts = gathered(load, ask, raw)
-    if digest and fingerprint(source, base).digest != digest:
+    # What comes while a source is read on is the next load's; a source that is read whole must be whole.
+    if digest and source.incremental is None and fingerprint(source, base).digest != digest:
         raise TransientError(
             f"source '{source.name}' changed while it was read", place=source.url, mend="run again when it is whole"
         )
+    outcome = _ingested(load, raw, told, layouts, corrections)
+    raw.clear()
+    if load.position is not None:
+        connector(source).committed(ask, load.position)
+    return outcome
+
+
+def _ingested(
+    load: Load, raw: Spool, told: list[Batch], layouts: Layouts, corrections: tuple[Correction, ...]
+) -> Outcome:
+    source, ctx = load.source, load.ctx
     fresh = blank(source, corrections)
     load.rechecks = load.carries_on and load.before is not None and load.before.contract != fresh.contract
     if not raw.rows and load.before is not None and load.carries_on and not load.rechecks:
@@ -155,11 +161,7 @@ def _ingested(load: Load, base: Path, digest: str, corrections: tuple[Correction
         if load.before is not None and not load.rechecks and _nothing_new(load, load.before, fresh, found):
             same = last_good(source, load.lake, load.before)
             return Outcome(same.outputs, same.facts, told_changes(changes, same.outputs["table"]))
-    outcome = committed(load, found, kinds, changes, corrections)
-    raw.clear()
-    if load.position is not None:
-        connector(source).committed(ask, load.position)
-    return outcome
+    return committed(load, found, kinds, changes, corrections)
 
 
 def _nothing_new(load: Load, before: TableState, fresh: TableState, found: Found) -> bool:
