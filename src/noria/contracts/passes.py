@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 LEAST_ROWS = 10_000
 """Of fewer rows every rule is counted at once: to prove any would take longer."""
-_SAMPLE, _FEW = 2_000, 200
-"""A column of texts whose first rows hold few different values is looked at by its different values."""
+_SAMPLE, _FEW = 20_000, 5_000
+"""A column of texts is looked at by its different values where a sample of so many rows holds no more than few."""
+_SLICE = 1 << 20
+"""Rows that are looked at together: what is worked out for them then takes little memory, and stays in the cache."""
 
 
 class Pass:
@@ -34,11 +36,19 @@ class Pass:
 
     def __init__(self, rules: Sequence[RowRule], subject: Subject, wants: Sequence[Want]):
         self.broken = [rule.broken(subject) for rule in rules]
-        self._rules, self._subject = rules, subject
+        self._rules, self._subject, self._asked = rules, subject, wants
         self._wants = [want.polars(subject.kinds) for want in wants]
 
     def over(self, frame: pl.DataFrame) -> tuple[list[int], list[Any]]:
         """How many rows break each rule, and the values that were wanted."""
+        counts, values = self._over(frame[:_SLICE])
+        for start in range(_SLICE, len(frame), _SLICE):
+            more, others = self._over(frame[start : start + _SLICE])
+            counts = [one + two for one, two in zip(counts, more, strict=True)]
+            values = [want.merged(*pair) for want, *pair in zip(self._asked, values, others, strict=True)]
+        return counts, values
+
+    def _over(self, frame: pl.DataFrame) -> tuple[list[int], list[Any]]:
         wants = {f"want {index}": want for index, want in enumerate(self._wants)}
         if len(frame) < LEAST_ROWS:
             found = self._select(frame, wants | self._sums(range(len(self._rules))))
@@ -88,7 +98,7 @@ class Pass:
         for index, rule in enumerate(self._rules):
             if len(rule.columns) == 1 and not rule.proved_by and frame.schema[rule.columns[0]] == pl.String:
                 rules.setdefault(rule.columns[0], []).append(index)
-        return {name: of for name, of in rules.items() if frame[name].head(_SAMPLE).n_unique() <= _FEW}
+        return {name: of for name, of in rules.items() if _sampled(frame[name]).n_unique() <= _FEW}
 
     def _proven(self, rule: RowRule, frame: pl.DataFrame, found: Mapping[str, Any]) -> bool:
         column = rule.columns[0]
@@ -112,3 +122,8 @@ class Pass:
                 value=str(error).strip().splitlines()[0],
                 mend="does each rule fit the type of its column?",
             ) from None
+
+
+def _sampled(values: pl.Series) -> pl.Series:
+    """So many values from all over a column: the first ones may be alike because rows are sorted."""
+    return values.gather_every(max(1, len(values) // _SAMPLE))
