@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from noria.core import require
@@ -24,18 +25,32 @@ def frames(given: Given) -> Iterator[pl.DataFrame]:
 
     fastavro = require("fastavro", extra="avro")
     with seekable(given.source, given.place, given.file, given.size, given.packed) as (file, _), parsing(given):
-        reader = fastavro.reader(file)
-        schema = reader.writer_schema
+        with _any_error():
+            reader = fastavro.reader(file)
+            schema: Any = reader.writer_schema
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise ValueError("its items are no records")
         types = {field["name"]: _type(field["type"]) for field in schema["fields"]}
         yield pl.DataFrame(schema={name: dtype for name, (dtype, _) in types.items()})
-        while rows := list(itertools.islice(reader, _ROWS)):
-            yield pl.DataFrame({
-                name: pl.Series([convert(row[name]) for row in rows] if convert else [row[name] for row in rows],
-                                dtype=dtype)
-                for name, (dtype, convert) in types.items()
-            })  # fmt: skip
+        while True:
+            with _any_error():
+                rows = list(itertools.islice(reader, _ROWS))
+            if not rows:
+                return
+            columns = {
+                name: [convert(row[name]) for row in rows] if convert else [row[name] for row in rows]
+                for name, (_, convert) in types.items()
+            }
+            yield pl.DataFrame({name: pl.Series(columns[name], dtype=dtype) for name, (dtype, _) in types.items()})
+
+
+@contextmanager
+def _any_error() -> Iterator[None]:
+    """Of a file that is broken the library raises whatever it stumbles over, in types of its own and of others."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def _json(value: Any) -> str | None:
