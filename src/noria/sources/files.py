@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
-from noria.declarations import Secret, SignIn, Source
-from noria.declarations.declaration import Names
+from noria.declarations import Names, Secret, SignIn, Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.content import broken_as_data_error, format_of, known_format, size_text, unpacked
 from noria.sources.formats import FORMATS, Given, Options
