@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from noria.contracts.passes import Pass
 
+_SLICE = 1 << 16
+"""Rows that are looked at together for the first that break a rule: most often these are found in the first slice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -65,11 +68,19 @@ class Sorting:
         """Note which rules are broken in a batch, and the first rows that break them."""
         broken = frozenset(index for index, count in enumerate(counts) if count)
         self._batches.append((len(frame), broken))
-        unseen = [index for index in sorted(broken) if len(self._row_rules[index].examples) < EXAMPLES]
-        if unseen:
-            flags = self._pass.selected(frame, {str(index): self._pass.broken[index] for index in unseen})
-            for index in unseen:
-                self._row_rules[index].show(frame, flags[str(index)])
+        missing = {index: counts[index] for index in sorted(broken)}
+        for start in range(0, len(frame), _SLICE):
+            missing = {
+                index: left for index, left in missing.items()
+                if left > 0 and len(self._row_rules[index].examples) < EXAMPLES
+            }  # fmt: skip
+            if not missing:
+                return
+            rows = frame[start : start + _SLICE]
+            flags = self._pass.selected(rows, {str(index): self._pass.broken[index] for index in missing})
+            for index in missing:
+                self._row_rules[index].show(rows, flags[str(index)])
+                missing[index] -= int(flags[str(index)].sum())
 
     def split(self, frame: pl.DataFrame, rows: int) -> Split:
         """Sort out the next batch.
