@@ -158,7 +158,7 @@ class Files(Connector):
                                 mend=f"leave {name} out, or say format=…")  # fmt: skip
 
     def files(self, source: Source, base: Path) -> list[Path]:
-        """The files of this machine that the URL means: what a kind of one's own may find in another way."""
+        """The files of this machine that the URL means; a kind of one's own finds them its own way, by any scheme."""
         from noria.sources.transports.local import files_at
         from noria.sources.transports.package import file_in
 

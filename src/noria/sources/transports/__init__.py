@@ -90,7 +90,10 @@ class Transport(Protocol):
 
 def transport(ask: Ask, origin: Files) -> Transport:
     """What lists and opens the files of an origin."""
-    scheme = scheme_of(origin.url)
+    from noria.sources.files import Files
+
+    own_way = type(origin).files is not Files.files
+    scheme = "file" if own_way else scheme_of(origin.url)
     if scheme not in TRANSPORTS:
         raise DeclarationError(
             f"source '{ask.source.name}': files are not read by {scheme}://", place=redacted(origin.url),
