@@ -155,8 +155,9 @@ def test_a_wrong_encoding_is_said(tmp_path):
     with pytest.raises(DataError, match="not of its encoding") as caught:
         read(Source("s", nr.files("a.csv", encoding="ascii")), tmp_path)
     assert "line 2" in str(caught.value.place)
-    with pytest.raises(DeclarationError, match="no such encoding"):
-        read(Source("s", nr.files("a.csv", encoding="klingon")), tmp_path)
+    for encoding in ("klingon", "hex", "rot13"):
+        with pytest.raises(DeclarationError, match="no such encoding"):
+            read(Source("s", nr.files("a.csv", encoding=encoding)), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,7 @@ class _Text:
     def __init__(self, source: Source, place: str, stream: Any, encoding: str):
         self._source, self._place, self._stream = source, place, stream
         try:
+            "".encode(encoding or "utf-8")  # raises where it is a codec, such as hex, but not one of texts
             found = codecs.lookup(encoding or "utf-8")
             self._decoder = codecs.getincrementaldecoder(found.name)()
         except LookupError:
