@@ -16,7 +16,7 @@ from benchmarks.comparison import Comparison
 from benchmarks.environment import python_with
 from benchmarks.point_in_time import HERE, Stopped, measured
 
-ROWS, FEW, MANY = 10_000_000, 1_000_000, 100_000_000
+ROWS, MANY = 10_000_000, 100_000_000
 PARTS = 10
 """Files that the many rows lie in."""
 AIRPORTS = ("EWR", "JFK", "LGA", "BOS", "ORD", "SFO")
@@ -48,7 +48,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="noria-contracts-") as place:
         folder = Path(place)
         ours("make", str(folder / "rows.parquet"), str(ROWS), "0")
-        ours("make", str(folder / "few.parquet"), str(FEW), "0")
         for wrong in (False, True):
             (folder / "rules.json").write_text(json.dumps(rules_of(wrong)), encoding="utf-8")
             against(folder, wrong)
@@ -60,14 +59,13 @@ def against(folder: Path, wrong: bool) -> None:
     rules = str(folder / "rules.json")
     noria = ours("noria", str(folder / "rows.parquet"), rules, "5")
     how = "some broken" if wrong else "all of which hold"
-    peers = [("Polars by hand", "by_hand", Path(sys.executable), "rows", 5, "1x"),
-             ("pandera", "pandera", python_with("pandera[polars]"), "rows", 2, "3x"),
-             ("Pointblank", "pointblank", python_with("pointblank", "polars"), "rows", 2, "3x"),
-             ("Great Expectations", "great_expectations", python_with("great_expectations", "pyarrow"), "few", 1,
-              "30x")]  # fmt: skip
-    for peer, name, python, rows, repeats, goal in peers:
-        scale = FEW / ROWS if rows == "few" else 1
-        script, file = HERE / "peers" / "contract_rules.py", folder / f"{rows}.parquet"
+    expectations = python_with("great_expectations", "pyarrow")
+    peers = [("Polars by hand", "by_hand", Path(sys.executable), 5, "1x"),
+             ("pandera", "pandera", python_with("pandera[polars]"), 2, "3x"),
+             ("Pointblank", "pointblank", python_with("pointblank", "polars"), 2, "3x"),
+             ("Great Expectations", "great_expectations", expectations, 1, "30x")]  # fmt: skip
+    script, file = HERE / "peers" / "contract_rules.py", folder / "rows.parquet"
+    for peer, name, python, repeats, goal in peers:
         command = [str(each) for each in (python, script, name, file, rules, repeats)]
         try:
             theirs = measured(command)
@@ -76,23 +74,20 @@ def against(folder: Path, wrong: bool) -> None:
             continue
         if name == "by_hand" and theirs["failed"] != noria["failed"]:
             raise SystemExit(f"not the same rows break the rules: {noria['failed']} and {theirs['failed']}")
-        mine = noria if scale == 1 else ours("noria", str(folder / "few.parquet"), rules, "5")
-        peaks = f"{mine['peak'] / 1e6:,.0f} MB and {theirs['peak'] / 1e6:,.0f} MB"
+        peaks = f"{noria['peak'] / 1e6:,.0f} MB and {theirs['peak'] / 1e6:,.0f} MB"
         note = f"peak memory, the rows included, {peaks}"
-        Comparison(f"50 rules, {how}, {int(ROWS * scale):,} rows x 11 columns", "s", mine["seconds"], peer,
+        Comparison(f"50 rules, {how}, {ROWS:,} rows x 11 columns", "s", noria["seconds"], peer,
                    theirs["seconds"], goal, note, theirs["versions"]).say()  # fmt: skip
 
 
 def linear(folder: Path) -> None:
     """Many rows, from files in batches: memory and time."""
-    seconds = {}
     for parts in (1, PARTS):
         for part in range(parts):
             path = folder / f"part-{part}.parquet"
             if not path.exists():
                 ours("make", str(path), str(MANY // PARTS), str(part * (MANY // PARTS)))
         found = ours("batches", str(folder / "part-*.parquet"), str(folder / "rules.json"))
-        seconds[parts] = found["seconds"]
         Comparison(f"50 rules and a key, {found['rows']:,} rows x 11 columns of Parquet files, in batches", "s",
                    found["seconds"], goal="linear, < 4 GB", note=f"peak memory {found['peak'] / 1e6:,.0f} MB; "
                    f"{found['seconds'] / found['rows'] * 1e9:.0f} ns a row").say()  # fmt: skip
