@@ -54,9 +54,10 @@ class PostgreSQL(Database):
             self.run("SET intervalstyle = 'postgres'")
             self.run("SET extra_float_digits = 1")
             self.run("SET bytea_output = 'hex'")
+            self.run("SET synchronize_seqscans = off")  # else rows come in the order in which others read them
             self.run(f"SET lock_timeout = {max(1, int(target.seconds * 1000))}")
             if moment != "":
-                self.connection.rollback()  # a transaction begins, and with it the moment
+                self.connection.commit()  # the settings stay, and a transaction begins
                 self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             if moment:
                 self.run(f"SET TRANSACTION SNAPSHOT {self.text(moment)}")

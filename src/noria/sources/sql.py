@@ -275,6 +275,10 @@ class _Reading:
         ((moment,),) = database.values("SELECT pg_export_snapshot()")
         for _ in starts[1:]:
             open_ones.append(PostgreSQL(database.target, moment))
+        for one in open_ones:
+            # Else each would call workers of its own, and rows would come in another order each time.
+            assert isinstance(one, PostgreSQL)
+            one.run("SET max_parallel_workers_per_gather = 0")
         conditions: list[str | None] = [f"{quoted} >= {start} AND {quoted} < {start + step}" for start in starts]
         conditions[0] = f"{conditions[0]} OR {quoted} IS NULL"
         return conditions
