@@ -13,15 +13,34 @@ import pytest
 
 import noria
 from noria.core import DeclarationError
-from noria.declarations import Aggregate, Candidate, Gate, Monitor, Preprocessor, Rule, dump, restore
+from noria.declarations import (
+    Aggregate,
+    Candidate,
+    Gate,
+    Monitor,
+    Origin,
+    Preprocessor,
+    Rule,
+    Secret,
+    SignIn,
+    dump,
+    restore,
+)
 
-NOUNS = (Aggregate, Candidate, Gate, Monitor, Preprocessor, Rule)
+NOUNS = (Aggregate, Candidate, Gate, Monitor, Preprocessor, Rule, Origin, SignIn)
 WHAT_IT_NEEDS = {"windows": ["1h"], "keys": "k"}
 """Values for required fields that their type alone does not tell."""
+OF_KIND = {
+    "Dlt": {"url": "shop.sources:orders"}, "Rest": {"url": "https://shop.example"},
+    "Sql": {"url": "sqlite:///shop.db#orders"}, "SqlLog": {"url": "postgresql://db/shop#orders"},
+    "ApiKey": {"key": noria.secret("S"), "header": "X-Key"},
+    "OAuth2": {"token_url": "https://shop.example/token", "client": "me", "secret": noria.secret("S")},
+}  # fmt: skip
+"""Values for kinds whose fields hang together."""
 
 
 def found() -> list[type]:
-    for room in ("contracts", "features", "training", "gates", "monitoring"):
+    for room in ("contracts", "sources", "features", "training", "gates", "monitoring"):
         package = importlib.import_module(f"noria.{room}")
         for info in pkgutil.walk_packages(package.__path__, f"noria.{room}."):
             importlib.import_module(info.name)
@@ -44,6 +63,8 @@ def value_for(name: str, annotation: Any) -> Any:
     origin, inner = get_origin(annotation), get_args(annotation)
     if annotation in (int, float):
         return 1
+    if annotation is Secret:
+        return noria.secret("S")
     if origin is tuple or annotation is tuple:
         return ["a", "b"] if str in inner else [1, 2]
     if origin is UnionType or type(None) in inner:
@@ -52,6 +73,8 @@ def value_for(name: str, annotation: Any) -> Any:
 
 
 def needed_by(kind: type) -> dict[str, Any]:
+    if kind.__name__ in OF_KIND:
+        return OF_KIND[kind.__name__]
     return {name: value_for(name, info.annotation) for name, info in kind.model_fields.items() if info.is_required()}
 
 
@@ -61,7 +84,7 @@ def example_of(kind: type) -> Any:
 
 def test_every_room_has_kinds():
     rooms = {kind.__module__.split(".")[1] for kind in KINDS}
-    assert rooms == {"contracts", "features", "training", "gates", "monitoring"}
+    assert rooms == {"contracts", "sources", "features", "training", "gates", "monitoring"}
 
 
 @every_kind
