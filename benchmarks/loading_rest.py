@@ -73,7 +73,8 @@ orders = nr.Source("orders", nr.rest(sys.argv[1], "/orders", rows="$.items[*]", 
                    event_time="at", contract=nr.Contract(key="id", types={"at": "timestamp"},
                                                          rules=[nr.between("items", 0, 10), nr.not_null("shop")]))
 project = nr.Project("orders", spine=nr.Spine(orders, time="at", label="paid"), endpoint=nr.Endpoint("paid"),
-                     search=nr.Search("binary", split=nr.TimeSplit(train_until="2026-01-02", validate_until="2026-01-03", test_until="2026-01-04")))
+                     search=nr.Search("binary", split=nr.TimeSplit(
+                         train_until="2026-01-02", validate_until="2026-01-03", test_until="2026-01-04")))
 step = ingest.steps(project, folder, workspace)[0]
 outcome = step.function(StepContext(workspace, "key", {}))
 assert outcome.facts["kept"] == 200_000, outcome.facts

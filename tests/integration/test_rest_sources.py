@@ -562,3 +562,80 @@ def test_read_gives_all_rows_with_their_number(server, tmp_path):
     frame = read(source(server, paginate=nr.offset(limit=10)), tmp_path)
     assert frame["_row"].to_list() == list(range(1, 26))
     assert frame["tags"].to_list()[3] == "[3]"
+
+
+# Through the whole load: state and rows in one commit
+
+LOAD = """
+import os, sys
+from pathlib import Path
+import noria as nr
+from noria import ingest
+from noria.steps import StepContext
+from noria.workspace import Workspace
+
+url, folder, kill = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+root = folder / ".noria"
+root.mkdir(exist_ok=True)
+workspace = Workspace(root, folder / "project.py", f"sqlite:///{root}/ledger.db", f"file://{root}/lake",
+                      f"lmdb:///{root}/online", f"sqlite:///{root}/mlflow.db")
+origins = {
+    "rest": nr.rest(url, "/orders", rows="$.items[*]", paginate=nr.offset(limit=10), since="since"),
+    "dlt": nr.dlt("shop_of_dlt:orders", url=url, state=True),
+}
+how = nr.Incremental("at") if sys.argv[4] == "rest" else nr.Incremental()
+orders = nr.Source("orders", origins[sys.argv[4]], event_time="at", incremental=how,
+                   contract=nr.Contract(types={"at": "timestamp"}), tries=2)
+project = nr.Project("orders", spine=nr.Spine(orders, time="at", label="id > 1"), endpoint=nr.Endpoint("e"),
+                     search=nr.Search("binary", split=nr.TimeSplit(
+                         train_until="2026-01-02", validate_until="2026-01-03", test_until="2026-01-04")))
+step = ingest.steps(project, folder, workspace)[0]
+step.function(StepContext(workspace, f"key{os.getpid()}", {}))
+"""
+OF_DLT = """
+import dlt, requests
+
+@dlt.resource
+def orders(url, at=dlt.sources.incremental("at", initial_value="")):
+    start = 0
+    asked = {"since": at.last_value, "limit": 10}
+    while page := requests.get(f"{url}/orders", params={**asked, "offset": start}).json()["items"]:
+        yield page
+        start += len(page)
+"""
+
+
+@pytest.mark.parametrize("way", ["rest", "dlt"])
+def test_a_load_that_is_killed_at_any_moment_leaves_each_row_once(server, tmp_path, way):
+    """Also dlt#4052: its state is in the commit of the rows, so that none is there without the other."""
+    import random
+    import subprocess
+    import sys
+
+    from noria.lake import open_lake
+
+    (tmp_path / "shop_of_dlt.py").write_text(OF_DLT)
+    there = ROWS[:12]
+
+    def answer(asked: Asked) -> Any:
+        start = asked.number("offset")
+        new = [row for row in there if row["at"] >= asked.params.get("since", "")]
+        time.sleep(0.02)
+        return {"items": new[start : start + asked.number("limit")]}
+
+    server.answers["/orders"] = answer
+    chance = random.Random(7)
+    began = time.monotonic()
+    command = [sys.executable, "-c", LOAD, server.url, str(tmp_path), "", way]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    whole = time.monotonic() - began
+    there = ROWS
+    for _ in range(2):
+        with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as load:
+            time.sleep(whole * chance.uniform(0.4, 1.0))
+            load.kill()
+    for _ in range(2):
+        subprocess.run(command, check=True, cwd=tmp_path)
+    rows = open_lake(f"file://{tmp_path}/.noria/lake").read("orders").collect()
+    assert sorted(rows["id"]) == ALL
+    assert rows["_row"].n_unique() == len(ALL)

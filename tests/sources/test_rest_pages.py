@@ -171,3 +171,40 @@ def test_a_proxy_of_the_environment_is_used_but_where_it_says_not_to(monkeypatch
     monkeypatch.setenv("NO_PROXY", "inside.example")
     assert rest_client._proxy(httpx2.URL("https://shop.example")) == "http://proxy.example:3128"
     assert rest_client._proxy(httpx2.URL("https://inside.example")) is None
+
+
+def test_who_stops_reading_ends_the_thread_that_asks_ahead():
+    import threading
+    import time
+
+    from noria.sources.rest_ahead import ahead
+
+    made = []
+
+    def pages(say):
+        for number in range(1000):
+            made.append(number)
+            yield number
+        raise AssertionError("nobody asked for all of them")
+
+    reading = ahead(pages, print)
+    assert [next(reading), next(reading)] == [0, 1]
+    reading.close()
+    until = time.monotonic() + 5
+    while any(thread.name == "noria-ahead" for thread in threading.enumerate()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert len(made) <= 5
+
+
+def test_an_error_of_the_thread_is_raised_after_what_came_before_it():
+    from noria.sources.rest_ahead import ahead
+
+    def pages(say):
+        yield 1
+        raise DataError("no more")
+
+    reading = ahead(pages, print)
+    assert next(reading) == 1
+    with pytest.raises(DataError, match="no more"):
+        next(reading)

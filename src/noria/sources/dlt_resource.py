@@ -138,7 +138,7 @@ class Dlt(Connector):
                 secrets.append(arguments[name])
             else:
                 arguments[name] = json.loads(value)
-        with Container().injectable_context(StateInjectableContext(state=state)):  # type: ignore[arg-type]
+        with Container().injectable_context(StateInjectableContext(state=state)):
             return iter(self._chosen(function(**arguments) if callable(function) else function))
 
     def _function(self, ask: Ask) -> Callable[..., Any]:

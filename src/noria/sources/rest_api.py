@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, mo
 from noria.core import DataError, redacted
 from noria.declarations import Names, Secret
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
+from noria.sources.rest_ahead import ahead
 from noria.sources.rest_pages import Asked, Page, Pagination
 from noria.sources.rest_rows import Row, decoded, frame_of, rows_at
 from noria.sources.rest_since import Since
@@ -40,7 +41,7 @@ Values = Annotated[tuple[tuple[str, str | int | float | bool | Secret], ...], Be
 
 
 class Rest(Connector):
-    """Reads the JSON answers of a server, page by page; a page is what is held in memory.
+    """Reads the JSON answers of a server, page by page; some three pages are what is held in memory.
 
     What a server does not answer is tried again as often as `Source.tries` says, each time with `Source.timeout`; a
     server that asks for time (429, ``Retry-After``) is given it. Links and redirects are followed to the server itself
@@ -148,7 +149,7 @@ class Rest(Connector):
             refuse_in_the_clear(self.url, self)
         follows = Since(ask.source, since) if self.since is not None else None
         last: Batch | None = None
-        for number, rows, version in self._pages(ask, follows):
+        for number, rows, version in ahead(lambda say: self._pages(replace(ask, say=say), follows), ask.say):
             place = f"{self._address()}, page {number}"
             if follows is not None:
                 follows.follow(rows, place)
