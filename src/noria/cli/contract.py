@@ -187,8 +187,9 @@ def _tested(project: Project, source: Source, place: str, base: Path) -> tuple[t
         rows=None, rules=tuple(r.replace(on_fail="warn") if r.on_fail == "fail" else r for r in source.contract.rules)
     )
     checked = check(prepared(source, raw), lenient, references, f"source '{source.name}'")
-    keyed = len(checked.verdicts) - len(source.contract.rules)
-    told = [one.on_fail for one in checked.verdicts[:keyed]] + [rule.on_fail for rule in source.contract.rules]
+    keyed = int(bool(source.contract.key))  # the key comes first, then the rules, then what looks private
+    told = [one.on_fail for one in checked.verdicts]
+    told[keyed : keyed + len(source.contract.rules)] = [rule.on_fail for rule in source.contract.rules]
     verdicts = tuple(_as(one, on_fail) for one, on_fail in zip(checked.verdicts, told, strict=True))
     return verdicts, len(raw), len(checked.quarantined), next(_of_whole(source.contract, len(raw)), "")
 

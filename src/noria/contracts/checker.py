@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from noria.contracts.among import RowsRule, Watch
 from noria.contracts.condition import ContractRule, RowRule, Subject
 from noria.contracts.passes import Pass
+from noria.contracts.profile.personal import kinds_declared, suspected
 from noria.contracts.repeated import FirstStays
 from noria.contracts.sorting import Sorting, Split
 from noria.contracts.table import Moment, TableRule
@@ -22,6 +23,9 @@ from noria.expressions import Kind
 
 if TYPE_CHECKING:
     import polars as pl
+
+_LOOKED_AT = 5000
+"""Rows of the first batch, at least, that tell which columns look private; less than twice as many."""
 
 
 class Checker:
@@ -83,6 +87,7 @@ class Checker:
         self._pass = Pass(row_rules, subject, wants)
         self._sorting = Sorting(self._tallies, self._pass, subject)
         self.streams = self._sorting.streams
+        self._first: pl.DataFrame | None = None
 
     def _tally(self, rule: ContractRule, subject: Subject, now: datetime) -> Tally:
         if isinstance(rule, RowsRule):
@@ -96,6 +101,8 @@ class Checker:
         """See the next rows: a frame with ``_row``, and ``_reasons`` where typing left some."""
         counts, values = self._pass.over(frame)
         self._rows += len(frame)
+        if self._first is None and len(frame):
+            self._first = frame.gather_every(max(1, len(frame) // _LOOKED_AT))
         for tally, count in zip(self._of_rows, counts, strict=True):
             tally.rows += count
         for measure in self._measures:
@@ -111,7 +118,7 @@ class Checker:
         return self._sorting.split(frame, self._rows)
 
     def verdicts(self) -> tuple[Verdict, ...]:
-        """What each rule found.
+        """What each rule found, and a warning for each column that looks private and is not declared to be.
 
         Raises
         ------
@@ -122,11 +129,19 @@ class Checker:
         found = self.found()
         refuse_failures(found, self._place)
         self._sorting.refuse_mended(self._rows)
-        return found
+        return (*found, *self._private())
 
     def found(self) -> tuple[Verdict, ...]:
         """What each rule found; nothing is raised."""
         return tuple(tally.verdict(self._rows) for tally in self._tallies)
+
+    def _private(self) -> Iterator[Verdict]:
+        """Columns that look private by some rows of the first batch, and that no rule declares to be."""
+        if self._first is None:
+            return
+        for one in suspected(self._first, kinds_declared(self._contract.rules)):
+            text = f'{one.column} looks private: {one.kind} (declare it: private("{one.column}", "{one.kind}"))'
+            yield Verdict(text, one.column, "warn", len(self._first), one.rows)
 
     def memory(self) -> dict[str, Any]:
         """What the next load must be given, as plain JSON."""

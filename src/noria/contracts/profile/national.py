@@ -41,7 +41,10 @@ def national_country(texts: Sequence[str]) -> str:
     ('Spain', '')
     """
     plain = [re.sub(r"[ ./-]", "", text).upper() for text in texts]
+    few = plain[: len(plain) // 20 + 1]
     for country, (form, check) in _COUNTRIES.items():
+        if not any(re.fullmatch(form, one) for one in few):
+            continue  # more than a twentieth is not of this form: no need to look at the others
         fitting = [one for one in plain if re.fullmatch(form, one)]
         if len(fitting) >= 0.95 * len(plain) and sum(map(check, fitting)) >= 0.95 * len(plain):
             return country
