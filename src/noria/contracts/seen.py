@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
     import polars as pl
+
+    Run: TypeAlias = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 _LARGEST_RUN = 1 << 24
 """Longer runs are not merged: merging one takes twice its memory."""
@@ -22,7 +24,7 @@ class Seen:
     """
 
     def __init__(self) -> None:
-        self._runs: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
+        self._runs: list[Run] = []
         self._waiting: pl.DataFrame | None = None
 
     def add(self, keys: pl.DataFrame) -> pl.Series | None:
@@ -35,39 +37,45 @@ class Seen:
         """
         import polars as pl
 
-        self._keep_waiting()
-        before = self._hits(keys)
-        flags = before
-        # All hashes being different proves all keys to be, and is quicker to find than which are not.
-        if keys["first"].n_unique() < len(keys):
-            within = ~keys.select(pl.struct("first", "second").is_first_distinct()).to_series()
-            flags = within if before is None else before | within
-        new = keys if flags is None or not flags.any() else keys.filter(~flags)
-        self._waiting = new  # sorted only when there is a batch after it
-        return flags if flags is not None and flags.any() else None
+        if self._waiting is None and not self._runs:
+            self._waiting = keys  # sorted only when there is a batch after it
+            # All hashes being different proves all keys to be, and is quicker to find than which are not.
+            if keys["first"].n_unique() == len(keys):
+                return None
+            flags = ~keys.select(pl.struct("first", "second").is_first_distinct()).to_series()
+            self._waiting = keys.filter(~flags)
+            return flags if flags.any() else None
+        if self._waiting is not None:
+            _, run = _sorted(self._waiting)
+            self._keep(run)
+            self._waiting = None
+        return self._add_sorted(keys)
 
-    def _keep_waiting(self) -> None:
-        if self._waiting is None or not len(self._waiting):
-            return
-        self._runs.append(_sorted(self._waiting))
-        self._waiting = None
-        while len(self._runs) > 1 and len(self._runs[-2][0]) <= 2 * len(self._runs[-1][0]) <= _LARGEST_RUN:
-            self._runs[-2:] = [_merged(self._runs[-2], self._runs[-1])]
-
-    def _hits(self, keys: pl.DataFrame) -> pl.Series | None:
+    def _add_sorted(self, keys: pl.DataFrame) -> pl.Series | None:
         import numpy as np
         import polars as pl
 
-        if not self._runs:
-            return None
-        order = keys["first"].arg_sort().to_numpy()
-        first, second = (keys[name].to_numpy()[order] for name in ("first", "second"))
+        order, (first, second) = _sorted(keys)
         hit = np.zeros(len(keys), bool)
         for run in self._runs:
             hit |= _found(run, first, second)
         flags = np.zeros(len(keys), bool)
         flags[order] = hit
+        if (first[1:] == first[:-1]).any():
+            flags |= ~keys.select(pl.struct("first", "second").is_first_distinct()).to_series().to_numpy()
+        if not flags.any():
+            self._keep((first, second))
+            return None
+        new = ~flags[order]
+        self._keep((first[new], second[new]))
         return pl.Series(flags)
+
+    def _keep(self, run: Run) -> None:
+        if not len(run[0]):
+            return
+        self._runs.append(run)
+        while len(self._runs) > 1 and len(self._runs[-2][0]) <= 2 * len(self._runs[-1][0]) <= _LARGEST_RUN:
+            self._runs[-2:] = [_merged(self._runs[-2], self._runs[-1])]
 
 
 def hashes(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -88,14 +96,16 @@ def _plain(dtype: pl.DataType, column: pl.Expr) -> pl.Expr:
     return column.cast(pl.Int64) if dtype.is_signed_integer() else column
 
 
-def _sorted(keys: pl.DataFrame) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    order = keys["first"].arg_sort()
-    return keys["first"].gather(order).to_numpy(), keys["second"].gather(order).to_numpy()
+def _sorted(keys: pl.DataFrame) -> tuple[np.ndarray[Any, Any], Run]:
+    """The order of keys, and these in it."""
+    import numpy as np
+
+    first, second = keys["first"].to_numpy(), keys["second"].to_numpy()
+    order = np.argsort(first)
+    return order, (first[order], second[order])
 
 
-def _merged(
-    one: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]], two: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _merged(one: Run, two: Run) -> Run:
     import numpy as np
 
     place = np.searchsorted(one[0], two[0]) + np.arange(len(two[0]))
@@ -108,9 +118,7 @@ def _merged(
     return first, second
 
 
-def _found(
-    run: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]], first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]:
+def _found(run: Run, first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Which of sorted keys are in a run."""
     import numpy as np
 
