@@ -150,3 +150,38 @@ def test_a_replay_waits_for_whoever_holds_the_workspace(ingested):
     assert done.returncode == 7
     assert "noria run" in done.stderr
     assert replays(ingested) == 0
+
+
+def test_a_mended_row_is_kept_where_it_would_have_been_and_stays_mended(ingested):
+    kept, aside = state(ingested)
+    row = aside[0]
+    source = next(ingested.parent.rglob("parcels.csv"))
+    wrong = noria("quarantine", "fix", "parcels", "--where", f"_row = {row}", "--set", "weight_kg=4.5",
+                  "--because", "weighed again", "--project", ingested)  # fmt: skip
+    assert wrong.returncode == 0, wrong.stderr
+    assert "1 rows that were set aside are mended" in wrong.stdout
+    assert state(ingested) == (sorted([*kept, row]), aside[1:])
+    lines = source.read_text().splitlines()
+    source.write_text("\n".join([lines[0], lines[-1].replace(lines[-1].split(",")[0], "999999"), *lines[1:]]) + "\n")
+    again = noria("run", ingested, "--only", "ingest:parcels")
+    assert again.returncode == 0, again.stderr
+    assert state(ingested)[1] == [number + 1 for number in aside[1:]], "the row is known by its key, not by its number"
+    with contextlib.closing(open_ledger(workspace_of(ingested).ledger)) as ledger:
+        (told,) = ledger.events(kind="quarantine.corrected")
+    assert told.body["because"] == "weighed again"
+
+
+@pytest.mark.parametrize(("where", "to", "said"), [
+    ("_row = 999999999", "weight_kg=1", "no row that is set aside is so"),
+    ("weight_kg", "weight_kg=1", "is true or false"),
+    ("TRUE", "weight=1", "no such column"),
+    ("TRUE", "weight_kg", "is set as COLUMN=VALUE"),
+    ("TRUE", "weight_kg='heavy'", "weight_kg"),
+])  # fmt: skip
+def test_a_mend_that_does_not_fit_is_refused_and_nothing_is_kept(ingested, where, to, said):
+    before = state(ingested)
+    done = noria("quarantine", "fix", "parcels", "--where", where, "--set", to, "--project", ingested)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr
+    assert state(ingested) == before
+    assert not (workspace_of(ingested).root / "corrections").exists()

@@ -94,10 +94,11 @@ def _fix(
     correction = Correction(where, {name.strip(): value for name, value in values.items()}, because, current_actor())
     with _opened(project, lock=f"noria quarantine fix {source}", wait=wait) as (declared, workspace, ledger):
         last = _last(declared, ledger, source)
-        found = mends(workspace, next(one for one in declared.sources if one.name == source), last, correction)
+        declaration = next(one for one in declared.sources if one.name == source)
+        correction, found = mends(workspace, declaration, last, correction)
         keep_correction(workspace, source, correction)
         subject = last.outputs["quarantine"] if last is not None else source
-        body = {"where": where, "set": dict(correction.set), "because": because, "rows": found}
+        body = {"where": correction.where, "set": dict(correction.set), "because": because, "rows": found}
         ledger.append("quarantine.corrected", subject, body=body)
     typer.echo(f"{found:,} rows that were set aside are mended")
     _replay(source, project, wait)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _FORMAT = 1
+_WIDER = {("int", "float"), ("date", "timestamp")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,11 @@ def corrected(source: Source, frame: pl.DataFrame, corrections: tuple[Correction
         for column, text in one.set.items():
             if column not in frame.columns or column in ("_row", "_reasons"):
                 raise DeclarationError("there is no such column", place=place, value=column)
-            value = to_polars(parse(text, place=place), kinds)
-            parse(text, place=place).kind(kinds)
+            given = parse(text, place=place)
+            kind, wanted = given.kind(kinds), kinds.get(column)
+            if wanted is not None and kind not in (wanted, "null") and (kind, wanted) not in _WIDER:
+                raise DeclarationError(f"'{column}' is {wanted}, the value is {kind}", place=place, value=text)
+            value = to_polars(given, kinds)
             made.append(pl.when(wrong).then(value.cast(frame.schema[column])).otherwise(pl.col(column)).alias(column))
         frame = frame.with_columns(made)
         if "_reasons" in frame.columns:

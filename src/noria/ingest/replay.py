@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from noria.contracts import type_reason
@@ -148,13 +149,18 @@ def set_aside(workspace: Workspace, outcome: Outcome, most: int) -> list[dict[st
     return rows.sort("_row").head(most).collect().to_dicts()
 
 
-def mends(workspace: Workspace, source: Source, outcome: Outcome | None, correction: Correction) -> int:
-    """How many rows that were set aside a correction is for.
+def mends(
+    workspace: Workspace, source: Source, outcome: Outcome | None, correction: Correction
+) -> tuple[Correction, int]:
+    """A correction as it is kept, and how many rows that were set aside it is for.
+
+    Of a source that is read whole, numbers of rows are others when it changed: rows that were named by number are kept
+    by their key.
 
     Raises
     ------
     DeclarationError
-        It does not fit the columns, or there is no such row.
+        It does not fit the columns, there is no such row, or rows without a key are named by number.
     """
     where = parse(correction.where, place="--where")
     if outcome is None or "quarantine" not in outcome.outputs:
@@ -171,7 +177,33 @@ def mends(workspace: Workspace, source: Source, outcome: Outcome | None, correct
         mend = "rows are mended before columns are derived: name what it is derived from, or _row"
         raise DeclarationError("a derived column cannot say which rows", place="--where", value=read[0], mend=mend)
     corrected(source, rows, (correction,))
-    found = int(rows.select(to_polars(where, kinds).fill_null(False).sum()).item())
-    if not found:
+    wrong = rows.filter(to_polars(where, kinds).fill_null(False))
+    if not len(wrong):
         raise DeclarationError("no row that is set aside is so", place="--where", value=correction.where)
-    return found
+    if "_row" in where.columns and source.incremental is None:
+        correction = dataclasses.replace(correction, where=_by_key(source, wrong))
+    return correction, len(wrong)
+
+
+def _by_key(source: Source, rows: pl.DataFrame) -> str:
+    """A row expression that is true of the rows with the keys of these."""
+    key = [name for name in source.contract.key if name not in {column for column, _ in source.columns}]
+    whole = bool(key) and len(key) == len(source.contract.key) and not sum(rows.select(key).null_count().row(0))
+    if not whole:
+        mend = "its numbers change when the source does: say which rows by their values"
+        raise DeclarationError(
+            "rows of this source cannot be named by number", place="--where", value="_row", mend=mend
+        )
+    quoted = ['"' + name.replace('"', '""') + '"' for name in key]
+    return " OR ".join(
+        "(" + " AND ".join(f"{name} = {_literal(value)}" for name, value in zip(quoted, row, strict=True)) + ")"
+        for row in rows.select(key).iter_rows()
+    )
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool | int | float):
+        return str(value).upper() if isinstance(value, bool) else repr(value)
+    text = str(value).replace("'", "''")
+    kind = "TIMESTAMP" if isinstance(value, datetime) else "DATE" if isinstance(value, date) else ""
+    return f"CAST('{text}' AS {kind})" if kind else f"'{text}'"
