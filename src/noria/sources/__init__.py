@@ -16,7 +16,7 @@ from noria.sources.rest_api import Rest, rest
 from noria.sources.rest_pages import Pagination, cursor, link_header, next_link, offset, pages
 from noria.sources.sign_in import HttpSignIn, api_key, basic, bearer, mutual_tls, oauth2
 from noria.sources.sign_in.ssh import Ssh, ssh
-from noria.sources.sql import Sql, sql
+from noria.sources.sql_source import Sql, sql
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,12 +31,12 @@ CONNECTORS = {
     "gs": "noria.sources.files:Files",
     "s3": "noria.sources.files:Files",
     "http": "noria.sources.files:Files",
-    "postgresql": "noria.sources.sql:Sql",
-    "postgres": "noria.sources.sql:Sql",
-    "mysql": "noria.sources.sql:Sql",
-    "mariadb": "noria.sources.sql:Sql",
-    "sqlite": "noria.sources.sql:Sql",
-    "duckdb": "noria.sources.sql:Sql",
+    "postgresql": "noria.sources.sql_source:Sql",
+    "postgres": "noria.sources.sql_source:Sql",
+    "mysql": "noria.sources.sql_source:Sql",
+    "mariadb": "noria.sources.sql_source:Sql",
+    "sqlite": "noria.sources.sql_source:Sql",
+    "duckdb": "noria.sources.sql_source:Sql",
 }
 """Of each scheme the kind that reads it, where a source gives no more than a URL."""
 

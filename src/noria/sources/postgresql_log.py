@@ -14,7 +14,7 @@ from noria.declarations import Secret
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.postgresql_changes import Begin, Change, Decoder, Emptied, End, Relation, Values, series
 from noria.sources.retry import retried
-from noria.sources.sql import Sql, parts_of, table_of_url
+from noria.sources.sql_source import Sql, parts_of, table_of_url
 from noria.sources.sql_stream import rows_of
 
 if TYPE_CHECKING:

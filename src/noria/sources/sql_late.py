@@ -22,7 +22,7 @@ from noria.core import DeclarationError
 
 if TYPE_CHECKING:
     from noria.sources.connector import Ask, State
-    from noria.sources.sql import Sql
+    from noria.sources.sql_source import Sql
     from noria.sources.sql_database import Database
 
 _MOST = 20_000

@@ -137,7 +137,7 @@ class Sql(Connector):
 
 
 def sql(url: str, **fields: Any) -> Sql:
-    """A table or a query of a SQL database, for `noria.Source`; see `noria.sources.sql.Sql` for all parameters.
+    """A table or a query of a SQL database, for `noria.Source`; see `noria.sources.sql_source.Sql` for all parameters.
 
     Examples
     --------
