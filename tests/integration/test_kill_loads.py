@@ -73,7 +73,7 @@ class GrowingFiles(Growing):
 
 class GrowingTable(Growing):
     def origin(self):
-        from noria.sources.sql import sql
+        from noria.sources import sql
 
         return sql(f"sqlite:///{self.folder}/data.db", table="data")
 
