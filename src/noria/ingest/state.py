@@ -121,9 +121,14 @@ def _place(source: Source) -> object:
     if isinstance(source.origin, str):
         return source.origin
     origin = source.origin
-    fields = {name: getattr(origin, name) for name in type(origin).model_fields}
-    lasting = {name: value for name, value in fields.items() if not isinstance(value, SignIn | Secret)}
-    return [type_name(type(origin)), lasting]
+    return [type_name(type(origin)), {name: _lasting(getattr(origin, name)) for name in type(origin).model_fields}]
+
+
+def _lasting(value: object) -> object:
+    """A value without the references to secrets in it: another key to the same door gives the same rows."""
+    if isinstance(value, SignIn | Secret):
+        return None
+    return [_lasting(one) for one in value] if isinstance(value, tuple) else value
 
 
 def made_of(source: Source, digest: str) -> str:
