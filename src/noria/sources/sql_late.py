@@ -22,8 +22,8 @@ from noria.core import DeclarationError
 
 if TYPE_CHECKING:
     from noria.sources.connector import Ask, State
-    from noria.sources.sql_source import Sql
     from noria.sources.sql_database import Database
+    from noria.sources.sql_source import Sql
 
 _MOST = 20_000
 """The most numbers that are kept in a state."""
