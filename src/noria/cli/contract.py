@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -41,7 +42,7 @@ def _infer(
     from noria.cli.profile import profile_at
     from noria.contracts import contract_source, inferred
 
-    contract = inferred(profile_at(place), on_fail)
+    contract = inferred(profile_at(place), on_fail, datetime.now(UTC))
     typer.echo("import noria as nr\n\ncontract = " + contract_source(contract))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from noria.contracts.profile.result import ColumnProfile, Profile
 from noria.contracts.rules.between import Between
+from noria.contracts.rules.freshness import freshness
 from noria.contracts.rules.not_null import NotNull
 from noria.contracts.rules.one_of import OneOf
 from noria.contracts.rules.private import Private
@@ -16,17 +18,19 @@ from noria.declarations import Contract, Rule
 _FEW = 12
 _FLAGS = 3
 _REPEATED = 20
+_DAYS, _FRESH, _STALE = 7, timedelta(days=1), timedelta(days=2)
 _KNOWN = ("bool", "int", "float", "string", "date", "timestamp")
 
 OnGuess = Literal["warn", "quarantine", "fail"]
 
 
-def inferred(profile: Profile, on_fail: OnGuess = "warn") -> Contract:
+def inferred(profile: Profile, on_fail: OnGuess = "warn", now: datetime | None = None) -> Contract:
     """A contract that the profiled rows keep, for a person to read and mend.
 
     The types are as they are, with the key where one column, or a pair, tells the rows apart. A column that was never
     null must not be; numbers stay in their range, widened by half of its width, and do not cross zero where none did;
-    texts with few values, each often, are of that set; what looks personal is declared to be.
+    texts with few values, each often, are of that set; what looks personal is declared to be. Where rows have come day
+    by day until now, the newest must not be older than two days.
 
     Parameters
     ----------
@@ -34,6 +38,8 @@ def inferred(profile: Profile, on_fail: OnGuess = "warn") -> Contract:
         Of rows that are right.
     on_fail : str
         What becomes of rows that break a guess. What is only guessed is told, not enforced, unless it is said.
+    now : datetime, optional
+        When the table was read; without it nothing is said of its age.
 
     Examples
     --------
@@ -47,6 +53,9 @@ def inferred(profile: Profile, on_fail: OnGuess = "warn") -> Contract:
     key = profile.keys[0] if profile.keys else ()
     types = {column.name: column.kind for column in profile.columns if column.kind in _KNOWN}
     rules = [rule for column in profile.columns for rule in _rules(column, key, on_fail)]
+    if now is not None and (column := _comes_daily(profile, now)):
+        # One old table sets no row aside: the whole of it is late.
+        rules.append(freshness(column, _STALE, on_fail="fail" if on_fail == "fail" else "warn"))
     return Contract(key=key, types=types, rules=tuple(rules))
 
 
@@ -63,6 +72,19 @@ def _rules(column: ColumnProfile, key: tuple[str, ...], on_fail: OnGuess) -> Ite
         yield OneOf(column.name, values, on_fail=on_fail)
     elif column.kind in ("int", "float") and not column.personal and (ends := slack(column)) is not None:
         yield Between(column.name, *ends, on_fail=on_fail)
+
+
+def _comes_daily(profile: Profile, now: datetime) -> str:
+    """The column of times whose newest is at most a day old, and that has rows on each day of a week and more."""
+    fresh = []
+    for column in profile.columns:
+        if column.every != "day" or column.gaps or len(column.covered) < _DAYS or not isinstance(column.high, str):
+            continue
+        newest = datetime.fromisoformat(column.high)
+        age = now - (newest if newest.tzinfo is not None else newest.replace(tzinfo=UTC))
+        if timedelta() <= age <= _FRESH:
+            fresh.append((age, column.name))
+    return min(fresh, default=(_FRESH, ""))[1]
 
 
 def slack(column: ColumnProfile) -> tuple[float, float] | None:
