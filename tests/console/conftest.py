@@ -16,7 +16,7 @@ from noria.console import step
 from noria.core import ToldClock
 from noria.declarations import Project
 from noria.ledger import open_ledger
-from noria.steps import Outcome, StepContext
+from noria.steps import Outcome, StepContext, file_of
 from noria.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -126,7 +126,11 @@ def report(tmp_path: Path) -> Callable[..., Made]:
                 name: Outcome(dict(each.outputs), json.loads(json.dumps(dict(each.facts), sort_keys=True)))
                 for name, each in outcomes.items()
             }
-        (made,) = step(project)
+        for n in range(shape.sources):
+            file = file_of(workspace, outcomes[f"profile:source{n}"].outputs["profile"])
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(shape.profile(n).to_body()), encoding="utf-8")
+        *_, made = step(project)
         assert set(made.inputs) == set(outcomes)
         context = StepContext(workspace, "f" * 32, outcomes, run="r1", clock=ToldClock(root / "clock", at))
         outcome = made.function(context)

@@ -1,10 +1,11 @@
 """Projects and what their steps leave, in every shape that a report meets."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
+from noria.contracts import ColumnProfile, Profile
 from noria.declarations import Contract, Endpoint, Project, Rehearsal, Search, Source, Spine, TimeSplit
 from noria.gates import BeatsBaseline
 from noria.steps import Outcome
@@ -22,6 +23,7 @@ class Shape:
 
     sources: int = 2
     rules: int = 3
+    columns: int = 7
     features: int = 11
     slices: int = 3
     trials: int = 6
@@ -61,6 +63,7 @@ class Shape:
     def outcomes(self) -> dict[str, Outcome]:
         """What every step left, by name."""
         found = {f"ingest:source{n}": self._ingested(n) for n in range(self.sources)}
+        found |= {f"profile:source{n}": self._profiled(n) for n in range(self.sources)}
         found |= {
             "training-set": Outcome(
                 {"set": "file:artifacts/" + "0" * 32 + "/training_set.parquet"},
@@ -121,6 +124,37 @@ class Shape:
             "bytes": 10**6,
         }
         return Outcome({"table": f"table:source{n}@0"}, facts)
+
+    def _profiled(self, n: int) -> Outcome:
+        facts = {"rows": 1000 * (n + 1), "columns": len(self.profile(n).columns), "personal": {}}
+        return Outcome({"profile": f"file:artifacts/{n:032x}/profile.json"}, facts)
+
+    def profile(self, n: int) -> Profile:
+        """What is in a source's table, that the file of its outcome holds."""
+        rows, text = 1000 * (n + 1), self.text
+        kinds = [
+            ColumnProfile(text("id"), "int", rows, distinct=rows, unique=True, low=1, high=rows),
+            ColumnProfile(
+                text("delay"), "float", rows, nulls=7, nans=2, distinct=900, low=-3.25, high=1301.0, mean=7.0, std=1.5,
+                quantiles={"0.25": -1.0, "0.5": 2.5, "0.75": 11.0}, edges=(0.0, 1.0, 2.0), counts=(900, 0),
+                top=(("1.5", 3),),
+            ),
+            ColumnProfile(
+                text("carrier"), "string", rows, distinct=3, lengths=(2, 2), low="AA", high="UA",
+                top=((text("UA"), rows - 100), (text("B6"), 60), (text("AA"), 40)), top_is_exact=n == 0,
+            ),
+            ColumnProfile(
+                text("landed"), "timestamp", rows, distinct=rows, low="2013-01-01T05:00:00+00:00", every="day",
+                high="2013-01-31T23:00:00+00:00", covered={"2013-01-01": 400, "2013-01-02": 2, "2013-01-31": 598},
+                gaps=28,
+            ),
+            ColumnProfile(text("mail"), "string", rows, distinct=9, lengths=(9, 9), personal="e-mail"),
+            ColumnProfile(text("late"), "bool", rows, distinct=1, top=(("true", rows),)),
+            ColumnProfile(text("void"), "null", rows, nulls=rows),
+        ]  # fmt: skip
+        columns = tuple(replace(kinds[c % 7], name=f"{kinds[c % 7].name}{c // 7 or ''}") for c in range(self.columns))
+        together = ((text("delay"), text("id"), -0.912), (text("id"), text("late"), 0.1))
+        return Profile(0 if self.columns == 0 else rows, columns, ((columns[0].name,),) if columns else (), together)
 
     def _features(self) -> list[dict[str, str]]:
         return [

@@ -25,6 +25,8 @@ SHAPES = {
     "undefined scores": {"undefined": True},
     "empty contracts": {"rules": 0},
     "one source": {"sources": 1},
+    "tables without columns": {"columns": 0},
+    "wide tables": {"columns": 500},
     "many sources": {"sources": 9},
     "one trial, one feature, no slice": {"trials": 1, "features": 1, "slices": 0},
     "no importance": {"important": False},
@@ -241,8 +243,24 @@ def test_the_file_is_replaced_whole(shape, report):
 
 def test_its_key_hangs_on_the_look_and_the_project(shape, monkeypatch):
     keys = dict.fromkeys(shape(sources=3).outcomes(), "k")
-    (plain,), (asked,) = step(shape().project()), step(shape(text=str.upper).project())
+    (*_, plain), (*_, asked) = step(shape().project()), step(shape(text=str.upper).project())
     assert plain.key(keys) != asked.key(keys)
     monkeypatch.setattr("noria.console.page._text", lambda name: "another style")
-    (restyled,) = step(shape().project())
+    *_, restyled = step(shape().project())
     assert restyled.key(keys) != plain.key(keys)
+
+
+def test_what_the_tables_hold_is_shown(shape, report):
+    page = report(shape(sources=1)).page
+    rows = cells(page, "Columns of source0")
+    assert [row[0] for row in rows[1:3]] == ["id tells rows apart", "delay"]
+    assert rows[2][1:-1] == ["float", "0.70%", "900", "−3.25 to 1301", ""]
+    assert rows[2][-1] == "median 2.5, half of them −1 to 11; 2 values not finite"
+    assert rows[3][-1] == "UA (90.0%), B6 (6.0%), AA (4.0%)"
+    assert rows[4][-1] == "31 days, 28 of them without a row"
+    assert rows[5][0] == "mail e-mail"
+    assert [row[-1] for row in rows[5:]] == ["its values are not shown", "always true", "nothing"]
+    assert "Go together (correlation): delay and id (−0.91)." in page.text
+    wide = report(shape(sources=1, columns=500), folder="wide").page
+    assert len(cells(wide, "The other columns of source0")) == 1 + 188
+    assert "300 columns more" in wide.text

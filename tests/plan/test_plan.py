@@ -98,7 +98,7 @@ def test_the_code_of_a_step_is_all_that_the_import_graph_says(made_project, tmp_
     workspace = workspace_of(made_project)
     with contextlib.closing(open_ledger(workspace.ledger)) as ledger:
         steps = [one.step for one in whole_plan(load_project(made_project), workspace, ledger).steps]
-    assert len(steps) == 11
+    assert len(steps) == 13
     for step in steps:
         module = step.function.func.__module__
         reached = {name.split(".")[1] for name in graph.find_upstream_modules(module) if "." in name}

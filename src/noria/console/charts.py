@@ -192,6 +192,26 @@ def bar(part: float) -> str:
     )
 
 
+def sparkline(heights: Sequence[float]) -> str:
+    """Bars side by side as one path, for one row of a table; hidden from screen readers. Nothing where all are none.
+
+    Parameters
+    ----------
+    heights : sequence of float
+        In any unit: the highest fills the drawing, and what is not nothing can be seen.
+    """
+    largest = max((height for height in heights if _finite(height)), default=0.0)
+    if largest <= 0:
+        return ""
+    wide = 120 / max(len(heights), 8)
+    path = "".join(
+        f"M{place * wide:.1f},24v{-max(24 * height / largest, 1):.1f}h{wide * 0.85:.1f}V24z"
+        for place, height in enumerate(heights)
+        if _finite(height) and height > 0
+    )
+    return f'<svg class="spark" viewBox="0 0 120 24" aria-hidden="true"><path d="{path}"/></svg>'
+
+
 def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round values that enclose the range (Heckbert, "Nice numbers for graph labels", Graphics Gems, 1990).
 

@@ -25,6 +25,22 @@ def count(value: float | None) -> str:
     return NONE if value is None else f"{value:,.0f}"
 
 
+def number(value: float) -> str:
+    """A value of any size, to four digits; whole numbers whole. A year has no comma.
+
+    Examples
+    --------
+    >>> number(336776), number(0.123456), number(-1234.5), number(2e20), number(4.0), number(2013)
+    ('336,776', '0.1235', '−1234', '2e+20', '4', '2013')
+    """
+    size = abs(value)
+    if not 1000 <= size < 1e15:
+        text = f"{value:.4g}"
+    else:
+        text = f"{value:.0f}" if size < 10_000 else f"{value:,.0f}"
+    return text.replace("-", "−", 1) if value < 0 else text
+
+
 def share(part: float | None, whole: float = 1.0) -> str:
     """A part as a percentage; small parts are not rounded to nothing.
 

@@ -15,8 +15,10 @@ from noria.console.data import contracts, features, flow, ingested, verdict
 from noria.console.figures import Money, count, many, maximised, milliseconds, minute, readable, score, signed, span
 from noria.console.flow import flow_table
 from noria.console.model import evaluation, gates, search
+from noria.console.profile import profiles
 from noria.console.record import Record, commit_of, cost, lineage, spent
 from noria.console.rehearsal import missing, rehearsal
+from noria.contracts import Profile
 from noria.core import content_key
 from noria.cost import PriceBook
 from noria.declarations import Project
@@ -29,6 +31,7 @@ Facts = Mapping[str, Mapping[str, Any]]
 SECTIONS = (
     ("flow", "Flow"),
     ("contracts", "Contracts"),
+    ("data", "Data"),
     ("features", "Features"),
     ("search", "Search"),
     ("test", "Sealed test"),
@@ -42,7 +45,7 @@ SECTIONS = (
 _FILES = ("report.html.j2", "report.css")
 
 
-def page(project: Project, facts: Facts, record: Record, made: datetime) -> str:
+def page(project: Project, facts: Facts, found: Mapping[str, Profile], record: Record, made: datetime) -> str:
     """The report as HTML.
 
     Parameters
@@ -51,6 +54,8 @@ def page(project: Project, facts: Facts, record: Record, made: datetime) -> str:
         What was declared.
     facts : mapping
         Step to the facts of its outcome; ``rehearse`` may be missing.
+    found : mapping of str to Profile
+        What each source's table holds.
     record : Record
         What the ledger says.
     made : datetime
@@ -73,6 +78,7 @@ def page(project: Project, facts: Facts, record: Record, made: datetime) -> str:
         flow=flow(facts),
         stages=flow_table((*record.steps, *record.alarms)),
         contracts=contracts(project, facts),
+        profiles=profiles(project, facts, found),
         features=features(facts),
         search=search(facts),
         evaluation=evaluation(facts),
