@@ -29,7 +29,7 @@ from noria.declarations import load_project, projects_in
 
 _PR_SET_PDEATHSIG = 1
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FULL_TEXTS = ("No space left on device", "disk is full", "Disk quota exceeded", "File too large")
+_FULL_TEXTS = ("No space left on device", "disk is full", "Disk quota exceeded", "File too large", "disk I/O error")
 _SECONDS_TO_STOP = 5.0
 
 Say = Callable[[str], None]

