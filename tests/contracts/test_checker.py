@@ -249,3 +249,25 @@ def test_no_rows_at_all_break_no_rule(rows):
         checker.observe(frame)
         checker.split(frame)
     assert [verdict.rule for verdict in checker.verdicts() if verdict.failed] == []
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.none() | st.integers(-4, 4) | st.sampled_from([2**63 - 1, -(2**63)]), max_size=6)))
+@example([[1, 2], [3], [], [4, 5], [5, 6]])
+@example([[1, 2], [0, 7], [2, 8]])
+@example([[3], [4], [1], [4, 9]])
+def test_keys_that_rise_are_what_keys_in_any_order_are(batches):
+    """Being in order proves a key until it is not; then every key of before counts."""
+    keys, seen, broken = [key for batch in batches for key in batch], set(), []
+    for key in keys:
+        broken.append(key is None or key in seen)
+        seen.add(key)
+    checker = Checker(Contract(key="n"), {"_row": "int", "n": "int"}, {}, "source 's'", now=NOW)
+    found, number = [], 0
+    for batch in batches:
+        rows = range(number + 1, number + len(batch) + 1)
+        frame = pl.DataFrame({"_row": rows, "n": batch}, schema={"_row": pl.Int64, "n": pl.Int64})
+        checker.observe(frame)
+        found += checker.split(frame).quarantined["_row"].to_list()
+        number += len(batch)
+    assert found == [row for row, wrong in enumerate(broken, 1) if wrong]

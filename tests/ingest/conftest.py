@@ -21,7 +21,9 @@ SPLIT = TimeSplit(train_until="2013-01-01", validate_until="2013-02-01", test_un
 
 
 class Scripted(Connector):
-    """Reads what a file of JSON says: ``{"batches": [[row, …], …], "version": "", "down": false}``.
+    """Reads what a file of JSON says: ``{"batches": [[row, …], …], "version": "", "down": false, "stays": 9}``.
+
+    It goes down after so many batches as it stays.
 
     Parameters
     ----------
@@ -49,10 +51,13 @@ class Scripted(Connector):
             raise TransientError("it does not answer", place="scripted")
         done = int(since["batches"]) if since and self.way else 0
         for number, rows in enumerate(script["batches"][done:], done + 1):
+            if number > script.get("stays", len(script["batches"])):
+                raise TransientError("it does not answer any more", place="scripted")
             frame = pl.DataFrame(rows, infer_schema_length=None, strict=False)
             if "at" in frame.columns and frame.schema["at"] == pl.String:
                 frame = frame.with_columns(pl.col("at").str.to_datetime(strict=False, time_zone="UTC"))
-            yield Batch(frame, f"batch {number}", state={"batches": number}, version=script.get("version", ""), sparse=self.sparse)
+            version, state = script.get("version", ""), {"batches": number}
+            yield Batch(frame, f"batch {number}", state=state, version=version, sparse=self.sparse)
 
 
 class World:

@@ -391,18 +391,18 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from typing import ClassVar
-import noria.lake.delta as delta
+import noria.lake.delta.write as delta
 sys.path.insert(0, {tests!r})
 import test_ingest as here
 folder, after = Path(sys.argv[1]), int(sys.argv[2])
-write = delta.DeltaLake.write
-def dying(self, *arguments, **fields):
+attempt = delta._attempt
+def dying(*arguments):
     global after
     if after == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     after -= 1
-    return write(self, *arguments, **fields)
-delta.DeltaLake.write = dying
+    return attempt(*arguments)
+delta._attempt = dying
 here.once(here.project_in(folder), folder)
 """
 

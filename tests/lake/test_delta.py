@@ -289,3 +289,32 @@ def test_a_folder_that_delta_tables_cannot_lie_in_is_refused_at_once(tmp_path, n
         open_lake(f"file://{tmp_path / name}")
     assert "noria.toml" in caught.value.mend
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [{}, {"mode": "append"}, {"mode": "merge", "key": ("n",)}])
+def test_a_state_that_hangs_on_the_rows_is_asked_for_once_they_came(tmp_path, how):
+    lake, seen = open_lake(f"file://{tmp_path}"), []
+
+    def rows():
+        for n in (1, 2):
+            seen.append(n)
+            yield pl.DataFrame({"n": [n]})
+
+    def state():
+        seen.append("state")
+        return {"last": seen[-2]}
+
+    for _ in range(2):
+        assert lake.write("t", rows(), step_key="a", state=state, **how) == 0
+    assert (seen, lake.state("t")) == ([1, 2, "state"], {"last": 2})
+
+
+def test_a_state_that_cannot_be_told_commits_nothing_and_leaves_no_file(tmp_path):
+    lake = open_lake(f"file://{tmp_path}")
+
+    def state():
+        raise ValueError("the rows are wrong")
+
+    with pytest.raises(ValueError, match="the rows are wrong"):
+        lake.write("t", ONE, step_key="a", state=state)
+    assert (lake.tables(), list((tmp_path / "t").glob("*.parquet"))) == ([], [])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from noria.contracts import Checker, Verdict, type_reason
-from noria.core import DataError
+from noria.contracts import Checker, Split, Verdict, type_reason
+from noria.core import DataError, content_key
 from noria.expressions import polars_kinds
 from noria.ingest.late import Lateness
 from noria.ingest.load import Load
@@ -21,10 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a contract left of a load's rows."""
+    """What a contract left of a load's rows.
+
+    Attributes
+    ----------
+    kept, aside : Spool
+        Rows that hold, and rows that do not. Those that hold are only counted where they were handed on.
+    content : str
+        A digest of both, whatever the order of rows: the same rows need no new version. It is compared with that of the
+        load before alone, so it may change with the library that makes it.
+    """
 
     kept: Spool
     aside: Spool
+    content: str
     verdicts: tuple[Verdict, ...]
     memory: Mapping[str, Any]
     sketches: Mapping[str, Sketch]
@@ -32,13 +42,8 @@ class Found:
     null_event_time: int
 
 
-def checked(
-    load: Load,
-    frames: Iterator[pl.DataFrame],
-    references: Mapping[str, pl.DataFrame],
-    columns: list[str],
-) -> Found:
-    """Check the rows of a load.
+class Checking:
+    """Checks the rows of a load: `rows` gives those that are kept, then `found` tells what became of all.
 
     Parameters
     ----------
@@ -51,38 +56,91 @@ def checked(
     columns : list of str
         Those that came from the source, which are sketched.
     """
-    source, before = load.source, load.before if load.carries_on else None
-    kept, aside, waiting = (Spool(load.ctx.scratch / name) for name in ("kept", "aside", "prepared"))
-    late = Lateness(source, before.newest if before is not None else None, load.ctx.clock.micros())
-    sketcher = Sketcher()
-    first = next(frames, None)
-    if first is None:
-        return Found(kept, aside, (), {}, {}, late, 0)
-    checker = _checker(load, first, references)
 
-    def split(frame: pl.DataFrame) -> None:
-        parts = checker.split(frame)
-        kept.add(parts.kept)
-        if len(parts.quarantined):
-            aside.add(parts.quarantined)
-        load.counts.dropped += parts.dropped
+    def __init__(
+        self, load: Load, frames: Iterator[pl.DataFrame], references: Mapping[str, pl.DataFrame], columns: list[str]
+    ):
+        self._load, self._frames, self._columns = load, frames, set(columns)
+        self._kept, self._aside, self._waiting = (Spool(load.ctx.scratch / name) for name in _SPOOLS)
+        newest = load.before.newest if load.carries_on and load.before is not None else None
+        seen = load.before.rows if load.carries_on and load.before is not None else 0
+        self._late, self._sketcher = Lateness(load.source, newest, load.ctx.clock.micros(), seen), Sketcher()
+        self._hashes, self._nulls = [0, 0], 0
+        first = next(frames, None)
+        self._frames = frames if first is None else itertools.chain([first], frames)
+        self._checker = _checker(load, first, references) if first is not None else None
 
-    for frame in itertools.chain([first], frames):
-        frame = late.observe(frame)
-        sketcher.observe(frame.select(name for name in columns if name in frame.columns))
-        checker.observe(frame)
-        if checker.streams:
-            split(frame)
-        else:
-            waiting.add(frame)
-    for frame in waiting:
-        split(frame)
-    waiting.clear()
-    verdicts = checker.verdicts()
-    nulls = sum(frame[source.event_time].null_count() for frame in kept) if source.event_time is not None else 0
-    load.counts.kept += kept.rows
-    load.counts.quarantined += aside.rows
-    return Found(kept, aside, verdicts, checker.memory(), sketcher.sketches(), late, nulls)
+    def hold(self) -> None:
+        """Check all rows, and hold those that are kept in `Found.kept`."""
+        for _ in self.rows(hold=True):
+            pass
+
+    def rows(self, *, hold: bool = False) -> Iterator[pl.DataFrame]:
+        """The rows that are kept, as they come."""
+        for parts in self._splits():
+            if len(parts.quarantined):
+                self._aside.add(parts.quarantined)
+                self._hashes[1] += _hashed(parts.quarantined)
+            self._kept.add(parts.kept, hold=hold)
+            self._late.kept(parts.kept)
+            self._hashes[0] += _hashed(parts.kept)
+            self._load.counts.dropped += parts.dropped
+            if self._load.source.event_time is not None:
+                self._nulls += parts.kept[self._load.source.event_time].null_count()
+            yield parts.kept
+
+    def _splits(self) -> Iterator[Split]:
+        checker = self._checker
+        if checker is None:
+            return
+        for frame in self._frames:
+            frame = self._late.observe(frame)
+            self._sketcher.observe(frame.select(name for name in frame.columns if name in self._columns))
+            checker.observe(frame)
+            if checker.streams:
+                yield checker.split(frame)
+            else:
+                self._waiting.add(frame)
+        for frame in self._waiting:
+            yield checker.split(frame)
+        self._waiting.clear()
+
+    def found(self) -> Found:
+        """What became of all rows.
+
+        Raises
+        ------
+        DataError
+            A rule that says ``fail`` is broken, or there are too few or too many rows.
+        """
+        verdicts = self._checker.verdicts() if self._checker is not None else ()
+        memory = self._checker.memory() if self._checker is not None else {}
+        self._load.counts.kept += self._kept.rows
+        self._load.counts.quarantined += self._aside.rows
+        sums = [
+            f"{spool.rows}:{total % 2**64}"
+            for spool, total in zip((self._kept, self._aside), self._hashes, strict=True)
+        ]
+        content = content_key(sums, self._load.source.contract)
+        sketches = self._sketcher.sketches()
+        return Found(self._kept, self._aside, content, verdicts, memory, sketches, self._late, self._nulls)
+
+
+_SPOOLS = ("kept", "aside", "prepared")
+
+
+def checked(
+    load: Load, frames: Iterator[pl.DataFrame], references: Mapping[str, pl.DataFrame], columns: list[str]
+) -> Found:
+    """Check all rows of a load, and hold those that are kept; see `Checking`."""
+    checking = Checking(load, frames, references, columns)
+    checking.hold()
+    return checking.found()
+
+
+def _hashed(frame: pl.DataFrame) -> int:
+    named = frame.select(name for name in sorted(frame.columns) if name != "_row")
+    return int(named.hash_rows().sum() or 0) if len(frame) else 0
 
 
 def _checker(load: Load, first: pl.DataFrame, references: Mapping[str, pl.DataFrame]) -> Checker:
@@ -108,7 +166,7 @@ def refuse_rows(load: Load, rows: int) -> None:
         )
 
 
-def reasons_of(aside: Spool) -> dict[str, int]:
+def reasons_of(aside: Iterable[pl.DataFrame]) -> dict[str, int]:
     """How many rows each rule set aside; values of a wrong type are counted by column."""
     counted: dict[str, int] = {}
     kinds = "|".join(("bool", "int", "float", "string", "date", "timestamp"))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from noria.core import content_key, to_micros
+from noria.core import to_micros
 from noria.expressions import polars_kinds
 from noria.ingest.checked import Found, reasons_of, refuse_rows
 from noria.ingest.corrections import Correction
 from noria.ingest.evolution import Change
 from noria.ingest.load import Load
 from noria.ingest.state import TableState, blank
+from noria.lake import Mode
 from noria.steps import Outcome
 
 if TYPE_CHECKING:
@@ -48,18 +49,67 @@ def committed(
     replayed : mapping, optional
         What a replay counts.
     """
+    state = set_aside(load, found, kinds, changes, corrections)
+    version = _written(load, found, state)
+    return _outcome(load, state, version, changes, replayed)
+
+
+def committed_as_checked(
+    load: Load,
+    rows: Iterable[pl.DataFrame],
+    find: Callable[[], Found],
+    kinds: Mapping[str, str],
+    changes: Sequence[Change],
+    corrections: tuple[Correction, ...],
+) -> Outcome:
+    """The same while rows are still being checked: they are written as they come, and committed once all hold.
+
+    Parameters
+    ----------
+    load : Load
+        What is loaded; it does not merge.
+    rows : iterable of DataFrame
+        Rows that are kept.
+    find : callable
+        What the contract left, once all rows are taken; an error of its own leaves all as it was.
+    kinds, changes, corrections
+        As for `committed`; changes may be added until `find` returns.
+    """
+    told: list[TableState] = []
+
+    def state() -> dict[str, Any]:
+        told.append(set_aside(load, find(), kinds, changes, corrections))
+        return told[0].to_json()
+
+    rows = iter(rows)
+    mode: Mode = "append" if load.grows else "replace"
+    version = load.lake.write(load.source.name, rows, step_key=load.ctx.key, mode=mode, state=state)
+    if not told:  # it was written by a try before this one: what it said is said again
+        for _ in rows:
+            pass
+        state()
+    return _outcome(load, told[0], version, changes, None)
+
+
+def set_aside(
+    load: Load,
+    found: Found,
+    kinds: Mapping[str, str],
+    changes: Sequence[Change],
+    corrections: tuple[Correction, ...],
+) -> TableState:
+    """Commit the rows that are set aside, and give the state to be committed with those that are kept."""
     source, name, before = load.source, load.source.name, load.before
-    grows = load.carries_on and not load.rechecks
-    aside = _aside_now(load, found, grows)
-    total = _totals(load, found, grows)
+    aside = _aside_now(load, found)
+    total = _totals(load, found)
     refuse_rows(load, total["kept"] + total["quarantined"])
     aside_version = -1
     if aside is not None:
         aside_version = load.lake.write(f"{name}__quarantine", aside, step_key=load.ctx.key)
-    state = dataclasses.replace(
+    return dataclasses.replace(
         blank(source, corrections),
         position=load.position,
-        rows=max(load.last_row, before.rows if grows and before else 0),
+        rows=max(load.last_row, before.rows if load.grows and before else 0),
         loads=(before.loads if load.carries_on and before else 0) + 1,
         at=to_micros(load.ctx.clock.now()),
         aside_version=aside_version,
@@ -69,43 +119,32 @@ def committed(
         newest=_newest(load, found),
         api=load.pinned.api if load.pinned is not None and load.pinned.api else load.api,
         kinds=kinds,
-        sketches={**(before.sketches if grows and before else {}), **found.sketches},
+        sketches={**(before.sketches if load.grows and before else {}), **found.sketches},
         memory=found.memory,
-        content=content_of(load, found),
+        content=found.content,
+        facts=_facts(load, found, total, changes),
     )
-    facts = _facts(load, found, total, changes)
-    state = dataclasses.replace(state, facts=facts)
-    version = _written(load, found, state, grows)
-    facts = {**facts, "schema": polars_kinds(load.lake.read(name, version).collect_schema())}
+
+
+def _outcome(
+    load: Load, state: TableState, version: int, changes: Sequence[Change], replayed: Mapping[str, int] | None
+) -> Outcome:
+    name = load.source.name
+    facts = {**state.facts, "schema": polars_kinds(load.lake.read(name, version).collect_schema())}
     outputs = {"table": f"table:{name}@{version}"}
-    if aside_version >= 0:
-        outputs["quarantine"] = f"table:{name}__quarantine@{aside_version}"
+    if state.aside_version >= 0:
+        outputs["quarantine"] = f"table:{name}__quarantine@{state.aside_version}"
     return Outcome(outputs, facts, tuple(_events(load, facts, outputs["table"], changes, replayed)))
 
 
-def content_of(load: Load, found: Found) -> str:
-    """A digest of rows kept and set aside, whatever their order: the same rows need no new version.
-
-    It is compared with that of the load before alone, so it may change with the library that makes it.
-    """
-    sums = []
-    for spool in (found.kept, found.aside):
-        total = 0
-        for frame in spool:
-            named = frame.select(name for name in sorted(frame.columns) if name != "_row")
-            total += int(named.hash_rows().sum() or 0) if len(frame) else 0
-        sums.append(f"{spool.rows}:{total}")
-    return content_key(sums, load.source.contract)
-
-
-def _totals(load: Load, found: Found, grows: bool) -> dict[str, int]:
+def _totals(load: Load, found: Found) -> dict[str, int]:
     """Rows of the table, of its quarantine, and what was dropped, over all loads: their sum is all that was read.
 
     What was read again, because a cursor looks back, counts once.
     """
     counts, before = load.counts, load.before
     counts.settle(load.source)
-    if not grows or before is None:
+    if not load.grows or before is None:
         # Where rows of before are checked again they are counted as read; what was dropped then is gone.
         gone = before.dropped if load.rechecks and before is not None else 0
         return {"read": counts.read - counts.known + gone, "kept": counts.kept, "quarantined": counts.quarantined,
@@ -140,12 +179,12 @@ def _taken(load: Load, found: Found) -> int:
     return int(there.join(keys.lazy(), on=key, how="semi").select(pl.len()).collect().item())
 
 
-def _aside_now(load: Load, found: Found, grows: bool) -> list[pl.DataFrame] | None:
+def _aside_now(load: Load, found: Found) -> list[pl.DataFrame] | None:
     """All rows that are set aside now: those of before whose key has no newer row, and this load's."""
     import polars as pl
 
     now = list(found.aside)
-    if not grows or load.before is None or load.before.aside_version < 0:
+    if not load.grows or load.before is None or load.before.aside_version < 0:
         return now or None
     before = load.lake.read(f"{load.source.name}__quarantine", load.before.aside_version).collect()
     key = list(load.source.contract.key)
@@ -159,12 +198,12 @@ def _aside_now(load: Load, found: Found, grows: bool) -> list[pl.DataFrame] | No
     return [pl.concat(parts, how="diagonal_relaxed")] if parts else None
 
 
-def _written(load: Load, found: Found, state: TableState, grows: bool) -> int:
-    """The version with this load's rows and state; one that brings nothing new is none."""
+def _written(load: Load, found: Found, state: TableState) -> int:
+    """The version with this load's rows and state."""
     import polars as pl
 
     name, key, kept = load.source.name, load.ctx.key, state.to_json()
-    if not grows:
+    if not load.grows:
         return load.lake.write(name, found.kept, step_key=key, state=kept)
     if not load.merges:
         return load.lake.write(name, found.kept, step_key=key, mode="append", state=kept)

@@ -25,11 +25,14 @@ class Lateness:
         The newest event time of the loads before, in microseconds; None at the first.
     now : int
         When rows arrive that do not say so themselves.
+    seen : int
+        Rows up to this number were there before: nothing is said of them again.
     """
 
     source: Source
     newest: int | None
     now: int
+    seen: int = 0
     rows: int = 0
     too_late: int = 0
     first: int | None = None
@@ -44,13 +47,21 @@ class Lateness:
         if column is None or column not in frame.columns:
             return frame
         times = frame[column].cast(pl.Datetime("us", "UTC")).dt.epoch("us")
-        self.newest_now = _most(self.newest_now, times.max())  # type: ignore[arg-type]
         if self.newest is not None:
-            late = times.filter(times < self.newest)
+            late = times.filter((times < self.newest) & (frame["_row"] > self.seen))
             self.rows += len(late)
             self.first = _least(self.first, late.min())  # type: ignore[arg-type]
             self.last = _most(self.last, late.max())  # type: ignore[arg-type]
         return self._bounded(frame, times)
+
+    def kept(self, frame: pl.DataFrame) -> None:
+        """See rows that hold: a time that breaks the contract is not how far the source is."""
+        import polars as pl
+
+        column = self.source.event_time
+        if column is not None and column in frame.columns:
+            newest = frame[column].cast(pl.Datetime("us", "UTC")).dt.epoch("us").max()
+            self.newest_now = _most(self.newest_now, newest)  # type: ignore[arg-type]
 
     def _bounded(self, frame: pl.DataFrame, times: pl.Series) -> pl.DataFrame:
         import polars as pl
@@ -62,7 +73,7 @@ class Lateness:
             arrived = frame[arrival].cast(pl.Datetime("us", "UTC")).dt.epoch("us")
         else:
             arrived = pl.Series([self.now], dtype=pl.Int64).new_from_index(0, len(frame))
-        wrong = ((arrived - times) > limit).fill_null(False)
+        wrong = ((arrived - times) > limit).fill_null(False) & (frame["_row"] > self.seen)
         self.too_late += int(wrong.sum())
         if self.source.on_late == "correct":
             return frame

@@ -1,8 +1,9 @@
 """Load: what is new in a source is read, shaped, checked and committed to the lake, with where it was read to.
 
-A load goes in two passes over bounded batches: the first reads and finds columns and types, the second shapes and
-checks. Frames wait in memory up to a bound, beyond it in files of the step's scratch. Nothing is visible before the one
-commit that brings rows and state together.
+A load goes in two passes over bounded batches: the first reads and finds columns and types, the second shapes, checks
+and writes. Where the source has types, and its first batch those of all, the second pass takes batches as they are
+read; else frames wait in memory up to a bound, beyond it in files of the step's scratch. Nothing is visible before the
+one commit that brings rows and state together.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from noria.core import IntegrityError, TransientError, content_key
 from noria.declarations import Source
 from noria.expressions import dtype_of
 from noria.ingest.evolution import Evolved, evolved
@@ -43,7 +45,11 @@ class Counts:
     def settle(self, source: Source) -> None:
         """Every row that was read became something."""
         parts = (self.kept, self.quarantined, self.known, self.superseded, self.deleted, self.dropped)
-        assert self.read == sum(parts), f"source '{source.name}': rows in = rows kept + quarantined + dropped: {self}"
+        if self.read != sum(parts):
+            raise IntegrityError(
+                f"source '{source.name}': rows in are not rows kept, set aside and dropped", value=str(self),
+                mend="nothing was written; please report it",
+            )  # fmt: skip
 
     @property
     def gone(self) -> int:
@@ -81,6 +87,18 @@ class Load:
         All that whole rows are made of but rules, for a replay.
     version : int, optional
         The version of the table that `before` is of; None: the newest.
+    down : TransientError, optional
+        What the source said when it did not answer any more.
+    newest : int
+        The newest version of the table when `before` was read; -1 where there was none.
+    saved : bool
+        Whether the position is committed.
+    widens : bool
+        Columns of the table become wider.
+    retired : DataFrame, optional
+        Keys whose rows that are set aside are not how it is now.
+    places : list
+        Which numbers the rows of each place have: (place, first, last, whether it was read before).
     """
 
     source: Source
@@ -97,6 +115,19 @@ class Load:
     aside_left: int = 0
     made_of: str = ""
     version: int | None = None
+    down: TransientError | None = None
+    newest: int = -1
+    saved: bool = False
+    widens: bool = False
+    retired: pl.DataFrame | None = None
+    places: list[tuple[str, int, int, bool]] = field(default_factory=list)
+
+    @property
+    def write_key(self) -> str:
+        """Under which key rows are written: of a source that is read on, what it adds to counts, too."""
+        if self.source.incremental is None:
+            return self.ctx.key
+        return content_key(self.ctx.key, self.newest, self.before.loads if self.before is not None else 0)
 
     @property
     def carries_on(self) -> bool:
@@ -105,37 +136,56 @@ class Load:
         return self.source.incremental is not None and self.before is not None and self.before.made_of == fresh.made_of
 
     @property
+    def by_place(self) -> bool:
+        """Whether it is places, such as files, that are read again, and not all that is behind a cursor."""
+        how = self.source.incremental
+        return how is not None and how.cursor is None and connector(self.source).increments == "files"
+
+    @property
+    def again_ranges(self) -> list[tuple[int, int]]:
+        """The numbers of rows of places that were read before."""
+        return [(first, last) for _, first, last, again in self.places if again]
+
+    @property
+    def grows(self) -> bool:
+        """Whether what is kept joins the rows that are there."""
+        return self.carries_on and not self.rechecks
+
+    @property
     def merges(self) -> bool:
         """Whether a row takes the place of that of the same key."""
         how = self.source.incremental
         return how is not None and (how.update or ("merge" if self.source.contract.key else "append")) == "merge"
 
-    def known(self, rows: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Rows that are there already, kept or set aside, which some new rows may be the same as.
+    def known(self, rows: pl.DataFrame, on: Sequence[str], columns: Sequence[str], *, aside: bool) -> pl.DataFrame:
+        """Rows that are there already, kept or set aside, which agree with a new one in some columns.
 
         Parameters
         ----------
         rows : DataFrame
-            New rows. Where the source has a cursor, only what is not behind all of them is looked at.
-        columns : sequence of str, optional
-            Those wanted; by default all that they have. With columns, only rows that agree with a new one in them.
+            New rows.
+        on : sequence of str
+            In which they agree; without any, all rows that are not behind the new ones by the source's cursor.
+        columns : sequence of str
+            Those wanted.
+        aside : bool
+            Of the rows that are set aside, or of those that are kept.
         """
         import polars as pl
 
         cursor = self.source.incremental.cursor if self.source.incremental is not None else None
-        wanted = list(columns or (name for name in rows.columns if name not in OURS))
-        parts = []
-        for table, version in ((self.source.name, self.version), (f"{self.source.name}__quarantine", self._aside)):
-            if version == -1:
-                continue
-            there = self.lake.read(table, version)
-            names = there.collect_schema().names()
-            if columns is not None:
-                there = there.select(wanted).join(rows.lazy().select(wanted), on=wanted, how="semi")
-            elif cursor in names and (least := rows[cursor].min()) is not None:
-                there = there.filter((pl.col(cursor) >= least) | pl.col(cursor).is_null())
-            parts.append(there.select(name for name in wanted if name in names).collect())
-        return pl.concat(parts, how="diagonal_relaxed")
+        table = f"{self.source.name}__quarantine" if aside else self.source.name
+        version = self._aside if aside else self.version
+        if version == -1:
+            return rows.select(columns).clear()
+        there = self.lake.read(table, version)
+        schema = there.collect_schema()
+        if on:
+            same = rows.lazy().select(pl.col(name).cast(schema[name], strict=False) for name in on).unique()
+            there = there.join(same, on=list(on), how="semi", nulls_equal=True)
+        elif cursor in schema and (least := rows[cursor].min()) is not None:
+            there = there.filter((pl.col(cursor) >= least) | pl.col(cursor).is_null())
+        return there.select(name for name in columns if name in schema).collect()
 
     @property
     def _aside(self) -> int:
@@ -148,42 +198,92 @@ class Load:
         return self.before if same else None
 
 
-def gathered(load: Load, ask: Ask, raw: Spool) -> tuple[list[Batch], Layouts]:
-    """Read all that is new into a spool; what is left of each batch is what says where it came from."""
+class Unlike(Exception):
+    """A batch is of other columns or types than the first: all must be read to know what they become."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is read of a source: all of it or, where the first batch tells what the others are, that alone.
+
+    Attributes
+    ----------
+    raw : Spool
+        The batches that were read.
+    told : list of Batch
+        Where each came from; without rows.
+    layouts : Layouts
+        Their columns and types.
+    rest : iterator of Batch, optional
+        Those to come, of the same columns and types; None where all are read.
+    """
+
+    raw: Spool
+    told: list[Batch]
+    layouts: Layouts
+    rest: Iterator[Batch] | None
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches, whole. Those to come are read once."""
+        for frame, batch in zip(self.raw, self.told, strict=True):
+            yield dataclasses.replace(batch, frame=frame)
+        for batch in self.rest or ():
+            self.layouts.observe(batch)
+            if not self.layouts.steady:
+                raise Unlike
+            yield batch
+
+
+def gathered(load: Load, ask: Ask, raw: Spool, *, straight: bool) -> Gathered:
+    """Read what is new into a spool; where `straight`, only its first rows, if these tell what the others are."""
     layouts, told = Layouts(load.source), list[Batch]()
+    rest = _read(load, ask)
+    for batch in rest:
+        layouts.observe(batch)
+        raw.add(batch.frame)
+        told.append(dataclasses.replace(batch, frame=batch.frame.clear()))
+        if straight and raw.rows and _tells(load, layouts):
+            return Gathered(raw, told, layouts, rest)
+    return Gathered(raw, told, layouts, None)
+
+
+def _tells(load: Load, layouts: Layouts) -> bool:
+    """Whether rows can go on before all are read: their types do not hang on values, nothing is to be found by them."""
+    if load.carries_on or load.merges or not layouts.steady:
+        return False
+    ((_, schema),) = layouts.mapped().items()
+    return load.pinned is None or column_kinds(schema) == dict(load.pinned.kinds)
+
+
+def _read(load: Load, ask: Ask) -> Iterator[Batch]:
+    """The batches that are new; what is told with them is noted."""
     since = load.before.position if load.carries_on and load.before is not None else None
     load.position = since
     reader = connector(load.source)
     cursor = load.source.incremental is not None and load.source.incremental.cursor is not None
     load.again = load.carries_on and (cursor or not reader.increments)
-    for batch in reader.batches(ask, since):
-        layouts.observe(batch)
-        raw.add(batch.frame)
-        told.append(dataclasses.replace(batch, frame=batch.frame.clear()))
-        load.counts.read += len(batch.frame)
-        load.position = batch.state if batch.state is not None else load.position
-        load.api = load.api or batch.version
-        load.again = load.again or batch.again
-        load.ctx.say(f"{load.counts.read:,} rows read")
-    return told, layouts
-
-
-def again(raw: Spool, told: list[Batch]) -> Iterator[Batch]:
-    """The batches of a spool, whole."""
-    for frame, batch in zip(raw, told, strict=True):
-        yield dataclasses.replace(batch, frame=frame)
+    try:
+        for batch in reader.batches(ask, since):
+            load.counts.read += len(batch.frame)
+            load.position = batch.state if batch.state is not None else load.position
+            load.api = load.api or batch.version
+            load.again = load.again or batch.again
+            load.ctx.say(f"{load.counts.read:,} rows read")
+            yield batch
+    except TransientError as error:
+        load.down = error
+        raise
 
 
 Layout = tuple[str, ...]
 
 
-def columns_now(
-    load: Load, layouts: Layouts, raw: Spool, told: list[Batch]
-) -> tuple[dict[Layout, Evolved], dict[str, pl.DataType]]:
+def columns_now(load: Load, batches: Gathered) -> tuple[dict[Layout, Evolved], dict[str, pl.DataType]]:
     """What the columns of each layout become, and the columns and types that all of them end up in.
 
     The measure is what was pinned at first sight; at first sight, it is the columns of the first batch.
     """
+    layouts = batches.layouts
     schemas, known = layouts.mapped(), load.pinned
     types: dict[str, pl.DataType] = {}
     for schema in schemas.values():
@@ -199,9 +299,9 @@ def columns_now(
             here |= {name: found.get(name, "null") for name in everywhere}
         moved = bool(set(measure) - set(here)) and bool(set(here) - set(measure))
         if moved and before is None:
-            before = _sketched(load, layouts, raw, told, first)
-        now = _sketched(load, layouts, raw, told, layout) if moved else {}
-        offender = functools.partial(_offender, load, layouts, raw, told)
+            before = _sketched(load, batches, first)
+        now = _sketched(load, batches, layout) if moved else {}
+        offender = functools.partial(_offender, load, batches)
         made[layout] = evolved(load.source, measure, here, before or {}, now, offender)
     renamed = {new: old for one in made.values() for new, old in one.renamed.items()}
     for new, old in renamed.items():
@@ -236,15 +336,15 @@ def _stored(load: Load, kind: str, dtype: pl.DataType | None) -> pl.DataType:
     return dtype
 
 
-def _sketched(load: Load, layouts: Layouts, raw: Spool, told: list[Batch], layout: Layout) -> Mapping[str, Sketch]:
+def _sketched(load: Load, batches: Gathered, layout: Layout) -> Mapping[str, Sketch]:
     """What the columns of one layout look like."""
-    sketcher, kinds = Sketcher(), layouts.text_kinds
-    types = layouts.mapped()[layout]
-    for batch in again(raw, told):
+    sketcher, kinds = Sketcher(), batches.layouts.text_kinds
+    types = batches.layouts.mapped()[layout]
+    for batch in batches:
         if tuple(batch.frame.columns) == layout:
             sketcher.observe(conformed(load.source, batch, kinds, {}, types).drop("_reasons", strict=False))
     return sketcher.sketches()
 
 
-def _offender(load: Load, layouts: Layouts, raw: Spool, told: list[Batch], column: str, kind: str) -> str | None:
-    return first_misfit(again(raw, told), load.source, layouts.text_kinds, column, kind)
+def _offender(load: Load, batches: Gathered, column: str, kind: str) -> str | None:
+    return first_misfit(iter(batches), load.source, batches.layouts.text_kinds, column, kind)

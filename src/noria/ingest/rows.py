@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from noria.contracts import rules_of
-from noria.expressions import Kind, parse, polars_kinds, to_polars
+from noria.expressions import parse, polars_kinds, to_polars
 from noria.ingest.corrections import Correction
 from noria.ingest.evolution import Evolved
 from noria.ingest.existing import newest_versions, not_outdated, with_repeated_keys, without_known
-from noria.ingest.load import Layout, Load, again
+from noria.ingest.load import Gathered, Layout, Load
 from noria.ingest.prepare import prepared
 from noria.ingest.shape import OURS, conformed
-from noria.ingest.spool import Spool
-from noria.sources import Batch
 
 if TYPE_CHECKING:
     import polars as pl
 
 
 def numbered(
-    load: Load,
-    raw: Spool,
-    told: list[Batch],
-    made: Mapping[Layout, Evolved],
-    types: Mapping[str, pl.DataType],
-    text_kinds: Mapping[str, Kind],
+    load: Load, batches: Gathered, made: Mapping[Layout, Evolved], types: Mapping[str, pl.DataType]
 ) -> Iterator[pl.DataFrame]:
     """Batches of one schema with ``_row``: numbers go on from those of the loads before and are never given twice."""
     import polars as pl
 
     number = load.before.rows if load.carries_on and load.before is not None else 0
-    for batch in again(raw, told):
+    text_kinds = batches.layouts.text_kinds
+    for batch in batches:
         frame = conformed(load.source, batch, text_kinds, made[tuple(batch.frame.columns)].renamed, types)
         yield frame.select(pl.int_range(number + 1, number + len(frame) + 1, dtype=pl.Int64).alias("_row"), pl.all())
+        if len(frame):
+            load.places.append((batch.place, number + 1, number + len(frame), batch.again))
         number += len(frame)
     load.last_row = number
 
@@ -58,14 +54,51 @@ def to_check(load: Load, frames: Iterator[pl.DataFrame], corrections: tuple[Corr
 
 def _appended(load: Load, rows: pl.DataFrame) -> pl.DataFrame:
     """New rows only, those that repeat a key with a reason."""
-    there = len(rows)
+    there, key = len(rows), load.source.contract.key
     if load.again:
-        rows = without_known(rows, load.known(rows), _compared(load, rows))
+        rows = _without_known_of_places(load, rows) if load.by_place else _without_known(load, rows, key)
         load.counts.known += there - len(rows)
-    key = load.source.contract.key
-    if key:
-        rows = with_repeated_keys(rows, load.known(rows, key), key, f"key ({', '.join(key)})")
+    if key and len(rows):
+        known = [load.known(rows, key, key, aside=aside) for aside in (False, True)]
+        rows = with_repeated_keys(rows, together(known), key, f"key ({', '.join(key)})")
     return rows
+
+
+def _without_known(load: Load, rows: pl.DataFrame, on: Sequence[str]) -> pl.DataFrame:
+    columns = _compared(load, rows)
+    known = [load.known(rows, on, columns, aside=aside) for aside in (False, True)]
+    return without_known(rows, together(known), columns)
+
+
+def _without_known_of_places(load: Load, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of places that were read before, such as a file that was written anew, less those that they had then.
+
+    What another place has that is the same is another row.
+    """
+    import polars as pl
+
+    columns, before = _compared(load, rows), load.before
+    assert before is not None
+    known = together([load.known(rows, (), ["_row", *columns], aside=aside) for aside in (False, True)])
+    parts = [rows.filter(~_within(load.again_ranges))]
+    for place in dict.fromkeys(place for place, _, _, again in load.places if again):
+        mine = rows.filter(_within([(first, last) for one, first, last, _ in load.places if one == place]))
+        then = known.filter(_within(before.places.get(place, [])))
+        parts.append(without_known(mine, then.drop("_row"), columns))
+    return pl.concat(parts).sort("_row")
+
+
+def _within(ranges: Iterable[Sequence[int]]) -> pl.Expr:
+    import polars as pl
+
+    return pl.any_horizontal([pl.lit(False), *(pl.col("_row").is_between(first, last) for first, last in ranges)])
+
+
+def together(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Frames of columns that some of them lack."""
+    import polars as pl
+
+    return pl.concat(frames, how="diagonal_relaxed")
 
 
 def _merged(load: Load, rows: pl.DataFrame) -> pl.DataFrame:
@@ -76,13 +109,7 @@ def _merged(load: Load, rows: pl.DataFrame) -> pl.DataFrame:
     rows = newest_versions(rows, key, how.cursor)
     load.counts.superseded += there - len(rows)
     if load.carries_on:
-        there = len(rows)
-        known = load.known(rows)
-        rows = without_known(rows, known, _compared(load, rows))
-        load.counts.known += there - len(rows)
-        there = len(rows)
-        rows = not_outdated(rows, known, key, how.cursor)
-        load.counts.superseded += there - len(rows)
+        rows = _newer(load, rows, key, how.cursor)
     deleted = how.deleted
     if deleted is None:
         return rows
@@ -94,6 +121,21 @@ def _merged(load: Load, rows: pl.DataFrame) -> pl.DataFrame:
     load.gone = rows.filter(gone)
     load.counts.deleted += len(load.gone)
     return rows.filter(~gone)
+
+
+def _newer(load: Load, rows: pl.DataFrame, key: Sequence[str], cursor: str | None) -> pl.DataFrame:
+    """Rows that say something new of their key."""
+    columns, there = _compared(load, rows), len(rows)
+    kept, aside = (load.known(rows, key, columns, aside=aside) for aside in (False, True))
+    left = without_known(rows, kept, columns)
+    if cursor is None:  # what comes last is how it is now: that it came again, too
+        load.retired = rows.join(left.select("_row"), on="_row", how="anti").select(key)
+    rows = without_known(left, aside, columns)
+    load.counts.known += there - len(rows)
+    there = len(rows)
+    rows = not_outdated(rows, together([kept, aside]), key, cursor)
+    load.counts.superseded += there - len(rows)
+    return rows
 
 
 def _compared(load: Load, rows: pl.DataFrame) -> list[str]:

@@ -18,13 +18,23 @@ OURS = ("_row", "_reasons")
 """Columns that Noria adds."""
 
 
-def refuse_our_names(source: Source, columns: Sequence[str], place: str) -> None:
-    """Raise a DataError where the source has a column that Noria would add."""
+def refuse_names(source: Source, columns: Sequence[str], place: str) -> None:
+    """Raise a DataError where the source has a column that Noria would add, or whose name would mean other columns."""
     if taken := [name for name in OURS if name in columns]:
         raise DataError(
             f"source '{source.name}' has a column '_row' or '_reasons'", place=place, value=taken[0],
             mend="rename it: Noria numbers rows, and keeps the reasons of wrong ones, under these names",
         )  # fmt: skip
+    if patterns := [name for name in columns if is_pattern(name)]:
+        raise DataError(
+            f"source '{source.name}' has a column whose name is a pattern of names", place=place, value=patterns[0],
+            mend="rename it where it comes from; files(…, header=[…]) names the columns of a CSV",
+        )  # fmt: skip
+
+
+def is_pattern(name: str) -> bool:
+    """Whether Polars takes a name for a pattern of several: ``*``, ``^…$``."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 class Layouts:
@@ -45,20 +55,33 @@ class Layouts:
 
     def observe(self, batch: Batch) -> None:
         """See a batch."""
-        refuse_our_names(self._source, batch.frame.columns, batch.place)
+        refuse_names(self._source, batch.frame.columns, batch.place)
         layout = tuple(batch.frame.columns)
         self._layouts.setdefault(layout, batch.place)
         if batch.sparse:
             self.sparse.add(layout)
-        frame = moments_in_utc(batch.frame, self._source.time_zone)
         if batch.untyped:
+            frame = moments_in_utc(batch.frame, self._source.time_zone)
             for name in frame.columns:
                 self._folds.setdefault(name, KindsFold()).observe(frame.select(name))
             return
-        for name, dtype in frame.schema.items():
+        for name, dtype in moments_in_utc(batch.frame.clear(), self._source.time_zone).schema.items():
             known = self._dtypes.setdefault(name, [])
             if dtype not in known:
                 known.append(dtype)
+
+    @property
+    def steady(self) -> bool:
+        """Whether all batches so far have the same columns of the same types, which do not hang on values."""
+        import polars as pl
+
+        types = [*self._dtypes.values()]
+        return (
+            len(self._layouts) == 1
+            and not self._folds
+            and not self.sparse
+            and all(len(dtypes) == 1 and dtypes[0] != pl.Null for dtypes in types)
+        )
 
     @property
     def text_kinds(self) -> dict[str, Kind]:

@@ -35,11 +35,13 @@ class Spool:
         self.rows = 0
         self.bytes = 0
 
-    def add(self, frame: pl.DataFrame) -> None:
-        """Keep a frame."""
+    def add(self, frame: pl.DataFrame, *, hold: bool = True) -> None:
+        """Keep a frame, or only count it."""
         size = int(frame.estimated_size())
         self.rows += len(frame)
         self.bytes += size
+        if not hold:
+            return
         if self._held + size <= MOST_IN_MEMORY:
             self._held += size
             self._frames.append(frame)

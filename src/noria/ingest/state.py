@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -55,6 +55,8 @@ class TableState:
         What the last load's outcome said.
     content : str
         A digest of the rows.
+    places : mapping
+        Of a source that is read on by files, which numbers the rows of each have.
     """
 
     made_of: str
@@ -75,6 +77,7 @@ class TableState:
     memory: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     content: str = ""
+    places: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON, with the format's version."""

@@ -13,20 +13,20 @@ from noria.contracts import ContractRule, rules_of
 from noria.core import DataError, TransientError, content_key
 from noria.declarations import Project, Source
 from noria.ingest.availability import Breaker, going_on, last_good
-from noria.ingest.checked import Found, checked
-from noria.ingest.commit import committed, content_of, told_changes
+from noria.ingest.checked import Checking, Found
+from noria.ingest.commit import committed, committed_as_checked, told_changes
 from noria.ingest.corrections import Correction, corrections_of
 from noria.ingest.evolution import Change, content_changes, version_change
-from noria.ingest.load import Load, columns_now, gathered
+from noria.ingest.load import Load, Unlike, columns_now, gathered
 from noria.ingest.references import tables_of
 from noria.ingest.replay import replayed_rows
 from noria.ingest.rows import numbered, to_check
-from noria.ingest.shape import Layouts, column_kinds
+from noria.ingest.shape import column_kinds
 from noria.ingest.spool import Spool
 from noria.ingest.state import TableState, blank, made_of, state_of
 from noria.ingest.zones import refuse_unknown_zone
 from noria.lake import open_lake
-from noria.sources import Ask, Batch, connector, fingerprint
+from noria.sources import Ask, connector, fingerprint
 from noria.steps import Outcome, Step, StepContext
 
 if TYPE_CHECKING:
@@ -109,59 +109,94 @@ def ingest(source: Source, base: Path, digest: str, corrections: tuple[Correctio
     lake = open_lake(ctx.workspace.lake)
     before = state_of(lake, source.name)
     load = Load(source, ctx, lake, before, made_of=made_of(source, digest))
-    ask, raw = Ask(source, base, None, ctx.clock, ctx.say), Spool(ctx.scratch / "raw")
     breaker = Breaker(ctx.workspace.digests, source, ctx.clock)
     try:
         if before is not None and source.contract.max_age is not None:
             breaker.refuse_while_open()
-        told, layouts = gathered(load, ask, raw)
     except TransientError as error:
         breaker.was_down()
         return going_on(source, lake, before, ctx.clock.micros(), error)
+    ask = Ask(source, base, None, ctx.clock, ctx.say)
+    try:
+        try:
+            outcome = _ingested(load, ask, digest, corrections, straight=True)
+        except Unlike:
+            load = Load(source, ctx, lake, before, made_of=load.made_of)
+            outcome = _ingested(load, ask, digest, corrections, straight=False)
+    except TransientError as error:
+        if error is not load.down:
+            raise
+        breaker.was_down()
+        return going_on(source, lake, before, ctx.clock.micros(), error)
     breaker.was_up()
-    # What comes while a source is read on is the next load's; a source that is read whole must be whole.
-    if digest and source.incremental is None and fingerprint(source, base).digest != digest:
-        raise TransientError(
-            f"source '{source.name}' changed while it was read", place=source.url, mend="run again when it is whole"
-        )
-    outcome = _ingested(load, raw, told, layouts, corrections)
-    raw.clear()
     if load.position is not None:
         connector(source).committed(ask, load.position)
     return outcome
 
 
-def _ingested(
-    load: Load, raw: Spool, told: list[Batch], layouts: Layouts, corrections: tuple[Correction, ...]
-) -> Outcome:
+class _Unchanged(Exception):
+    """The rows are those of the version that is there."""
+
+
+def _ingested(load: Load, ask: Ask, digest: str, corrections: tuple[Correction, ...], *, straight: bool) -> Outcome:
     source, ctx = load.source, load.ctx
+    raw = Spool(ctx.scratch / "raw")
+    batches = gathered(load, ask, raw, straight=straight)
+    if batches.rest is None:
+        _refuse_changed(load, ask, digest)
     fresh = blank(source, corrections)
     load.rechecks = load.carries_on and load.before is not None and load.before.contract != fresh.contract
     if not raw.rows and load.before is not None and load.carries_on and not load.rechecks:
         return last_good(source, load.lake, load.before)
     if not raw.rows and not load.rechecks:
-        where = told[0].place if told else source.url
-        raise DataError(f"source '{source.name}': there are columns but no row" if told else
+        where = batches.told[0].place if batches.told else source.url
+        raise DataError(f"source '{source.name}': there are columns but no row" if batches.told else
                         f"source '{source.name}': there is no row", place=where, mend="one row at least")  # fmt: skip
     changes: list[Change] = []
     kinds: dict[str, str] = dict(load.before.kinds) if load.before is not None else {}
     rows: Iterator[pl.DataFrame] = iter(())
     if raw.rows:
-        made, types = columns_now(load, layouts, raw, told)
+        made, types = columns_now(load, batches)
         changes += {change.text: change for one in made.values() for change in one.changes}.values()
         kinds = column_kinds(types)
-        rows = to_check(load, numbered(load, raw, told, made, types, layouts.text_kinds), corrections)
+        rows = to_check(load, numbered(load, batches, made, types), corrections)
     if load.rechecks:
         rows = replayed_rows(load, rows, corrections)
-    found = checked(load, rows, tables_of(ctx), list(kinds))
-    pinned = load.pinned
-    if pinned is not None:
-        changes += content_changes(source, pinned.sketches, found.sketches)
-        changes += version_change(source, pinned.api, load.api)
-        if load.before is not None and not load.rechecks and _nothing_new(load, load.before, fresh, found):
-            same = last_good(source, load.lake, load.before)
-            return Outcome(same.outputs, same.facts, told_changes(changes, same.outputs["table"]))
-    return committed(load, found, kinds, changes, corrections)
+    checking = Checking(load, rows, tables_of(ctx), list(kinds))
+
+    def find() -> Found:
+        raw.clear()
+        if batches.rest is not None:
+            _refuse_changed(load, ask, digest)
+        found = checking.found()
+        if load.pinned is not None:
+            changes.extend(content_changes(source, load.pinned.sketches, found.sketches))
+            changes.extend(version_change(source, load.pinned.api, load.api))
+            if load.before is not None and not load.rechecks and _nothing_new(load, load.before, fresh, found):
+                raise _Unchanged
+        return found
+
+    try:
+        if load.merges:
+            checking.hold()
+            return committed(load, find(), kinds, changes, corrections)
+        return committed_as_checked(load, checking.rows(), find, kinds, changes, corrections)
+    except _Unchanged:
+        assert load.before is not None
+        same = last_good(source, load.lake, load.before)
+        return Outcome(same.outputs, same.facts, told_changes(changes, same.outputs["table"]))
+
+
+def _refuse_changed(load: Load, ask: Ask, digest: str) -> None:
+    """Raise a TransientError where a source that is read whole was not whole.
+
+    What comes while a source is read on is the next load's.
+    """
+    source = load.source
+    if digest and source.incremental is None and fingerprint(source, ask.base).digest != digest:
+        raise TransientError(
+            f"source '{source.name}' changed while it was read", place=source.url, mend="run again when it is whole"
+        )
 
 
 def _nothing_new(load: Load, before: TableState, fresh: TableState, found: Found) -> bool:
@@ -169,4 +204,4 @@ def _nothing_new(load: Load, before: TableState, fresh: TableState, found: Found
     if load.carries_on:
         return not load.counts.kept and not load.counts.quarantined and not load.counts.deleted
     same = before.made_of == fresh.made_of and before.contract == fresh.contract
-    return same and before.content == content_of(load, found)
+    return same and before.content == found.content

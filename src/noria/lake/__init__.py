@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -137,8 +137,9 @@ class Lake(Protocol):
         key: Sequence[str] = (),
         deleted: str | None = None,
         where: Mapping[str, Any] | None = None,
-        state: Mapping[str, Any] | None = None,
+        state: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         widen: bool = False,
+        after: int | None = None,
     ) -> int:
         """Write rows in one commit and give the version; the same step key gives that of before and reads no rows.
 
@@ -153,7 +154,7 @@ class Lake(Protocol):
         rows : polars.DataFrame or iterable of these
             Read once, in bounded memory.
         step_key : str
-            The content key of the step that writes.
+            The content key of the step that writes; empty: it brings a state alone, and each time a new one.
         mode : str
             ``replace`` all rows, ``append`` to them, or ``merge``: rows whose key the table has take their place.
         key : sequence of str
@@ -162,10 +163,15 @@ class Lake(Protocol):
             A column of a merge that is true where the key is gone. It is not stored.
         where : mapping, optional
             Replace only the rows that have these values in these columns; all new rows must have them.
-        state : mapping, optional
-            Plain JSON that is committed with the rows; `state` gives it back.
+        state : mapping or callable, optional
+            Plain JSON that is committed with the rows; `state` gives it back. One that hangs on the rows is given by a
+            callable, which is called once, after the last of them and before the commit; an error of its own is raised
+            as the iterator's are. It is not called where the version is there already.
         widen : bool
             Whether wider types (float for int, text for anything) rewrite the table's column, or are refused.
+        after : int, optional
+            The version that the rows were made for, -1 where there was no table: where another writer was first since,
+            that is a TransientError, and nothing is written.
         """
 
     def state(self, table: str, version: int | None = None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,8 +57,9 @@ class DeltaLake:
         key: Sequence[str] = (),
         deleted: str | None = None,
         where: Mapping[str, Any] | None = None,
-        state: Mapping[str, Any] | None = None,
+        state: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         widen: bool = False,
+        after: int | None = None,
     ) -> int:
         """Write rows in one commit and give its version; the same step key gives the version that it gave before.
 
@@ -78,7 +79,7 @@ class DeltaLake:
         TransientError
             Other writers keep committing to the table.
         """
-        asked = Ask(table, step_key, mode, tuple(key), deleted, where, state, widen)
+        asked = Ask(table, step_key, mode, tuple(key), deleted, where, state, widen, after)
         return write(self, asked, rows)
 
     def state(self, table: str, version: int | None = None) -> dict[str, Any]:
@@ -192,7 +193,7 @@ class DeltaLake:
 
     def known(self, opened: DeltaTable | None, ask: Ask) -> int | None:
         """The version that a step made before. A replacement whose files are gone is made again, nothing else is."""
-        version = None if opened is None else opened.transaction_version(ask.step_key)
+        version = None if opened is None or not ask.step_key else opened.transaction_version(ask.step_key)
         if version is None or version < 0:  # below 0: a restore took it back
             return None
         return version if not ask.replaces or self.has(ask.table, version) else None

@@ -11,7 +11,7 @@ import itertools
 import random
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -44,8 +44,9 @@ class Ask:
     key: tuple[str, ...]
     deleted: str | None
     where: Mapping[str, Any] | None
-    state: Mapping[str, Any] | None
+    state: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
     widen: bool
+    after: int | None = None
 
     def __post_init__(self) -> None:
         refuse: tuple[str, Any, str] | None = None
@@ -68,8 +69,13 @@ class Ask:
         """Whether no old row stays."""
         return self.mode == "replace" and self.where is None
 
+    def settled(self) -> Ask:
+        """With the state that is only known once all rows came."""
+        return dataclasses.replace(self, state=self.state()) if callable(self.state) else self
+
     def metadata(self) -> dict[str, str]:
         """What the commit says beside its files."""
+        assert not callable(self.state), "settled before it is committed"
         mode = self.mode if self.where is None else "replace where"
         return {log.STEP: self.step_key, log.MODE: mode, log.BY: current_actor(), **log.with_state(self.state)}
 
@@ -110,20 +116,39 @@ def write(lake: Opener, ask: Ask, rows: pl.DataFrame | Iterable[pl.DataFrame]) -
     opened = lake.found(ask.table)
     if (known := lake.known(opened, ask)) is not None:
         return known
+    _refuse_overtaken(lake, ask, opened)
     frames = iter([rows] if isinstance(rows, pl.DataFrame) else rows)
     written = _written(lake, ask, frames, None if ask.replaces or opened is None else _schema_of(opened))
+    try:
+        ask = ask.settled()
+    except BaseException:
+        remove_parts(lake.place, ask.table, written.parts)
+        raise
     for tries in range(_TRIES):
         if tries:  # the first is of what was found before the rows came, and fails if that is not the newest any more
             opened = lake.found(ask.table)
         if tries and (known := lake.known(opened, ask)) is not None:
             remove_parts(lake.place, ask.table, written.parts)
             return known
+        try:
+            _refuse_overtaken(lake, ask, opened)
+        except TransientError:
+            remove_parts(lake.place, ask.table, written.parts)
+            raise
         version = _attempt(lake, ask, opened, written)
         if version is not None:
             return version
         time.sleep(random.uniform(0, min(0.5, 0.01 * 2**tries)))
     remove_parts(lake.place, ask.table, written.parts)
     raise TransientError("other writers keep committing to the table", place=lake.path(ask.table), mend="run again")
+
+
+def _refuse_overtaken(lake: Opener, ask: Ask, opened: DeltaTable | None) -> None:
+    """Raise a TransientError where the table is not at the version any more that the rows were made for."""
+    newest = -1 if opened is None else opened.version()
+    if ask.after is not None and newest != ask.after:
+        raise TransientError("another writer was first, and these rows were made without it",
+                             place=lake.path(ask.table), value=f"version {newest}, not {ask.after}", mend="run again")  # fmt: skip
 
 
 def _schema_of(opened: DeltaTable) -> pl.Schema:
