@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.comparison import Comparison
 
 HERE = Path(__file__).parent
-NO_BENCHMARKS = {"__init__", "__main__", "comparison", "environment"}
+NO_BENCHMARKS = {"__init__", "__main__", "comparison", "environment", "process"}
 SHOWN = ("noria", "polars", "deltalake", "numpy", "scikit-learn", "lightgbm", "onnxruntime", "granian", "mlflow")
 
 
