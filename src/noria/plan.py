@@ -233,7 +233,7 @@ def _planned(
     for step in steps:
         key = keys[step.name] = step.key(keys)
         parts = step.parts(keys)
-        last, same = _history(step, key, ledger)
+        last, same = _history(step, key, ledger) if step.looks is None else (_last(step, ledger), None)
         reason, outcome = "", None
         if step.looks is not None:
             outcome = looked.get(step.name) or _still_new(step, parts, last, workspace)
@@ -255,8 +255,11 @@ def _planned(
 
 def _still_new(step: Step, parts: Mapping[str, str], last: Event | None, workspace: Workspace) -> Outcome | None:
     """What a step that looks left last, where that is young enough and nothing else that it hangs on changed."""
-    if last is None or any(parts[part] != last.body["parts"][part] for part in ("code", "declaration", "inputs")):
+    before = last.body["parts"] if last is not None else {}
+    if last is None or any(parts[part] != before[part] for part in ("code", "declaration", "inputs")):
         return None
+    if parts["data"] == before["data"]:  # it can tell that nothing is new
+        return outcome_of(last) if not _gone(outcome_of(last), workspace) else None
     age = (clock_from_environment().now() - last.at) // timedelta(microseconds=1)
     outcome = outcome_of(last)
     return outcome if age < (step.looks or 0) and not _gone(outcome, workspace) else None
@@ -267,12 +270,19 @@ def _looks(step: Step, parts: Mapping[str, str], last: Event | None, due: set[st
     if last is None:
         return "first run"
     changed = _changed(step, {**parts, "data": last.body["parts"]["data"]}, last, due, workspace)
-    return "looks for what is new" if changed == "its inputs changed" else changed
+    if changed != "its inputs changed":
+        return changed
+    return f"new data: {step.reads}" if step.tells else "looks for what is new"
 
 
 def outcome_of(event: Event) -> Outcome:
     """The outcome that a ``step.finished`` event keeps."""
     return Outcome(**event.body["outcome"])
+
+
+def _last(step: Step, ledger: Ledger) -> Event | None:
+    """The last time that the step finished."""
+    return next(iter(ledger.events(kind=_FINISHED, subject=step.name, newest_first=True)), None)
 
 
 def _history(step: Step, key: str, ledger: Ledger) -> tuple[Event | None, Event | None]:

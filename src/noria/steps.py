@@ -126,6 +126,8 @@ class Step:
     looks : int, optional
         Of a step whose result only running it tells, such as a read of a server: how long in microseconds what it found
         counts as new. Steps that read it are keyed by what it left, not by its key. None for all others.
+    tells : bool
+        Of a step that looks, that its fingerprint says whether there is anything new.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Step:
     reads: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     looks: int | None = None
+    tells: bool = False
 
     def key(self, input_keys: Mapping[str, str]) -> str:
         """The content key, given the keys of its inputs."""

@@ -60,6 +60,27 @@ class Scripted(Connector):
             yield Batch(frame, f"batch {number}", state=state, version=version, sparse=self.sparse)
 
 
+class ScriptedLog(Scripted):
+    """A log that lets go of what it is told to be committed, and may not hear it."""
+
+    @property
+    def increments(self) -> str:
+        return "log"
+
+    def batches(self, ask: Ask, since: State | None = None) -> Iterator[Batch]:
+        told = Path(f"{self.url}.told")
+        if told.exists() and (since is None or since["batches"] < int(told.read_text())):
+            raise AssertionError("the log let go of rows that are not committed")
+        yield from Scripted(self.url, way="log").batches(ask, since)
+
+    def committed(self, ask: Ask, state: State) -> None:
+        deaf = Path(f"{self.url}.deaf")
+        if deaf.exists():
+            deaf.unlink()
+            raise TransientError("it does not hear")
+        Path(f"{self.url}.told").write_text(str(state["batches"]))
+
+
 class World:
     """One source, its script, its workspace and its clock."""
 
@@ -116,6 +137,12 @@ def world(tmp_path: Path) -> World:
 def a_world() -> type[World]:
     """Makes as many as a test wants."""
     return World
+
+
+@pytest.fixture(scope="session")
+def a_log() -> type[ScriptedLog]:
+    """The kind of source that is a log."""
+    return ScriptedLog
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 from noria.core import Clock, TransientError, from_micros
 from noria.declarations import Source, duration_text
-from noria.ingest.state import TableState
+from noria.ingest.state import TableState, quarantine_of
 from noria.lake import Lake
 from noria.steps import Outcome
 from noria.workspace import write_atomically
@@ -101,7 +101,7 @@ def last_good(source: Source, lake: Lake, before: TableState) -> Outcome:
     version = next(one.version for one in lake.versions(source.name) if one.step)
     outputs = {"table": f"table:{source.name}@{version}"}
     if before.aside_version >= 0:
-        outputs["quarantine"] = f"table:{source.name}__quarantine@{before.aside_version}"
+        outputs["quarantine"] = f"table:{quarantine_of(source.name)}@{before.aside_version}"
     from noria.expressions import polars_kinds
 
     schema = polars_kinds(lake.read(source.name, version).collect_schema())

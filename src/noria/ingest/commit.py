@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from noria.core import to_micros
+from noria.core import IntegrityError, content_key, to_micros
 from noria.expressions import polars_kinds
 from noria.ingest.checked import Found, reasons_of, refuse_rows
 from noria.ingest.corrections import Correction
 from noria.ingest.evolution import Change
 from noria.ingest.load import Load
-from noria.ingest.state import TableState, blank
+from noria.ingest.state import TableState, blank, quarantine_of
 from noria.lake import Mode
 from noria.steps import Outcome
 
@@ -83,7 +83,11 @@ def committed_as_checked(
 
     rows = iter(rows)
     mode: Mode = "append" if load.grows else "replace"
-    version = load.lake.write(load.source.name, rows, step_key=load.ctx.key, mode=mode, state=state)
+    after = load.newest if load.source.incremental is not None else None
+    widen = load.widens and load.grows
+    version = load.lake.write(
+        load.source.name, rows, step_key=load.write_key, mode=mode, state=state, after=after, widen=widen
+    )
     if not told:  # it was written by a try before this one: what it said is said again
         for _ in rows:
             pass
@@ -105,7 +109,9 @@ def set_aside(
     refuse_rows(load, total["kept"] + total["quarantined"])
     aside_version = -1
     if aside is not None:
-        aside_version = load.lake.write(f"{name}__quarantine", aside, step_key=load.ctx.key)
+        # What a try before this one set aside may be less, where more came meanwhile.
+        aside_key = content_key(load.write_key, found.content, [len(frame) for frame in aside])
+        aside_version = load.lake.write(quarantine_of(name), aside, step_key=aside_key)
     return dataclasses.replace(
         blank(source, corrections),
         position=load.position,
@@ -122,18 +128,25 @@ def set_aside(
         sketches={**(before.sketches if load.grows and before else {}), **found.sketches},
         memory=found.memory,
         content=found.content,
-        facts=_facts(load, found, total, changes),
+        facts=_facts(load, found, total, changes, aside or ()),
+        places=_places(load),
     )
 
 
 def _outcome(
     load: Load, state: TableState, version: int, changes: Sequence[Change], replayed: Mapping[str, int] | None
 ) -> Outcome:
+    import polars as pl
+
     name = load.source.name
-    facts = {**state.facts, "schema": polars_kinds(load.lake.read(name, version).collect_schema())}
+    load.saved = True
+    rows = load.lake.read(name, version)
+    facts = {**state.facts, "schema": polars_kinds(rows.collect_schema())}
+    if load.merges and load.source.event_time is not None:  # of rows that went nobody knows whether they had one
+        facts["null_event_time"] = rows.select(pl.col(load.source.event_time).null_count()).collect().item()
     outputs = {"table": f"table:{name}@{version}"}
     if state.aside_version >= 0:
-        outputs["quarantine"] = f"table:{name}__quarantine@{state.aside_version}"
+        outputs["quarantine"] = f"table:{quarantine_of(name)}@{state.aside_version}"
     return Outcome(outputs, facts, tuple(_events(load, facts, outputs["table"], changes, replayed)))
 
 
@@ -158,7 +171,9 @@ def _totals(load: Load, found: Found) -> dict[str, int]:
         "quarantined": before.aside - aside_gone + counts.quarantined,
         "dropped": before.dropped + counts.gone + taken + aside_gone,
     }
-    assert total["read"] == total["kept"] + total["quarantined"] + total["dropped"], f"rows in = rows out: {total}"
+    if total["read"] != total["kept"] + total["quarantined"] + total["dropped"]:
+        mend = "nothing was written; please report it"
+        raise IntegrityError(f"source '{load.source.name}': rows in are not rows out", value=str(total), mend=mend)
     return total
 
 
@@ -186,11 +201,11 @@ def _aside_now(load: Load, found: Found) -> list[pl.DataFrame] | None:
     now = list(found.aside)
     if not load.grows or load.before is None or load.before.aside_version < 0:
         return now or None
-    before = load.lake.read(f"{load.source.name}__quarantine", load.before.aside_version).collect()
+    before = load.lake.read(quarantine_of(load.source.name), load.before.aside_version).collect()
     key = list(load.source.contract.key)
     if load.merges:
         newer = [frame.select(key) for frame in (*found.kept, *found.aside) if len(frame)]
-        newer += [load.gone.select(key)] if load.gone is not None and len(load.gone) else []
+        newer += [frame.select(key) for frame in (load.gone, load.retired) if frame is not None and len(frame)]
         if newer:
             before = before.join(pl.concat(newer, how="vertical_relaxed").unique(), on=key, how="anti")
     load.aside_left = len(before)
@@ -202,17 +217,33 @@ def _written(load: Load, found: Found, state: TableState) -> int:
     """The version with this load's rows and state."""
     import polars as pl
 
-    name, key, kept = load.source.name, load.ctx.key, state.to_json()
+    name, key, kept = load.source.name, load.write_key, state.to_json()
+    after = load.newest if load.source.incremental is not None else None
     if not load.grows:
-        return load.lake.write(name, found.kept, step_key=key, state=kept)
+        return load.lake.write(name, found.kept, step_key=key, state=kept, after=after)
     if not load.merges:
-        return load.lake.write(name, found.kept, step_key=key, mode="append", state=kept)
+        return load.lake.write(
+            name, found.kept, step_key=key, mode="append", state=kept, after=after, widen=load.widens
+        )
     rows: list[pl.DataFrame] = [frame.with_columns(pl.lit(False).alias(_DELETED)) for frame in found.kept]
     if load.gone is not None and len(load.gone):
         gone = load.gone.drop("_reasons", strict=False)
         rows.append(gone.with_columns(pl.lit(True).alias(_DELETED)))
-    merge_key = tuple(load.source.contract.key)
-    return load.lake.write(name, rows, step_key=key, mode="merge", key=merge_key, deleted=_DELETED, state=kept)
+    return load.lake.write(
+        name, rows, step_key=key, mode="merge", key=tuple(load.source.contract.key), deleted=_DELETED, state=kept,
+        after=after, widen=load.widens,
+    )  # fmt: skip
+
+
+def _places(load: Load) -> dict[str, list[tuple[int, int]]]:
+    """Which numbers the rows of each place have, where places may be read again."""
+    if not load.by_place or load.merges:
+        return {}
+    known = load.before.places if load.carries_on and load.before is not None else {}
+    found = {place: [(first, last) for first, last in ranges] for place, ranges in known.items()}
+    for place, first, last, _ in load.places:
+        found.setdefault(place, []).append((first, last))
+    return found
 
 
 def _newest(load: Load, found: Found) -> int | None:
@@ -222,18 +253,21 @@ def _newest(load: Load, found: Found) -> int | None:
     return max(known) if known else None
 
 
-def _facts(load: Load, found: Found, total: Mapping[str, int], changes: Sequence[Change]) -> dict[str, Any]:
+def _facts(
+    load: Load,
+    found: Found,
+    total: Mapping[str, int],
+    changes: Sequence[Change],
+    aside: Iterable[pl.DataFrame],
+) -> dict[str, Any]:
     counts, before = load.counts, load.before
     nulls = found.null_event_time
-    reasons = reasons_of(found.aside)
-    if load.carries_on and before is not None and not load.rechecks:
+    if load.grows and before is not None:
         nulls += int(before.facts.get("null_event_time", 0))
-        for reason, count in before.facts.get("reasons", {}).items():
-            reasons[reason] = reasons.get(reason, 0) + count
     return {
         **total,
         "null_event_time": nulls,
-        "reasons": reasons,
+        "reasons": reasons_of(aside),
         "verdicts": [verdict.to_body() for verdict in found.verdicts],
         "key": list(load.source.contract.key),
         "bytes": found.kept.bytes,

@@ -18,10 +18,10 @@ from noria.core import IntegrityError, TransientError, content_key
 from noria.declarations import Source
 from noria.expressions import dtype_of
 from noria.ingest.evolution import Evolved, evolved
-from noria.ingest.shape import OURS, Layouts, column_kinds, common_type, conformed, first_misfit
+from noria.ingest.shape import Layouts, column_kinds, common_type, conformed, first_misfit
 from noria.ingest.sketch import Sketch, Sketcher
 from noria.ingest.spool import Spool
-from noria.ingest.state import TableState, blank
+from noria.ingest.state import TableState, blank, quarantine_of
 from noria.lake import Lake
 from noria.sources import Ask, Batch, connector
 from noria.steps import StepContext
@@ -97,6 +97,8 @@ class Load:
         Columns of the table become wider.
     retired : DataFrame, optional
         Keys whose rows that are set aside are not how it is now.
+    elders : DataFrame, optional
+        Of rows that are checked again, those whose key has a newer one; they stand in where that does not hold.
     places : list
         Which numbers the rows of each place have: (place, first, last, whether it was read before).
     """
@@ -120,6 +122,7 @@ class Load:
     saved: bool = False
     widens: bool = False
     retired: pl.DataFrame | None = None
+    elders: pl.DataFrame | None = None
     places: list[tuple[str, int, int, bool]] = field(default_factory=list)
 
     @property
@@ -174,7 +177,7 @@ class Load:
         import polars as pl
 
         cursor = self.source.incremental.cursor if self.source.incremental is not None else None
-        table = f"{self.source.name}__quarantine" if aside else self.source.name
+        table = quarantine_of(self.source.name) if aside else self.source.name
         version = self._aside if aside else self.version
         if version == -1:
             return rows.select(columns).clear()
@@ -183,7 +186,7 @@ class Load:
         if on:
             same = rows.lazy().select(pl.col(name).cast(schema[name], strict=False) for name in on).unique()
             there = there.join(same, on=list(on), how="semi", nulls_equal=True)
-        elif cursor in schema and (least := rows[cursor].min()) is not None:
+        elif cursor is not None and cursor in schema and (least := rows[cursor].min()) is not None:
             there = there.filter((pl.col(cursor) >= least) | pl.col(cursor).is_null())
         return there.select(name for name in columns if name in schema).collect()
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from noria.contracts import type_reason
+from noria.contracts import Checker, type_reason
 from noria.core import DeclarationError
 from noria.declarations import Source
 from noria.expressions import parse, polars_kinds, to_polars
-from noria.ingest.checked import checked
+from noria.ingest.checked import Found, checked
 from noria.ingest.commit import committed
 from noria.ingest.corrections import Correction, corrected
 from noria.ingest.existing import newest_versions
 from noria.ingest.load import Load
 from noria.ingest.prepare import prepared
 from noria.ingest.references import tables_of
-from noria.ingest.state import made_of, state_of
+from noria.ingest.state import made_of, quarantine_of, state_of
 from noria.lake import open_lake
 from noria.ledger import table_and_version
 from noria.steps import Outcome, Step, StepContext
@@ -39,13 +39,16 @@ def replayed_rows(
     """
     import polars as pl
 
-    there = _rows_there(load, corrections)
-    load.counts.read += len(there)
     if not load.merges:
+        there = _rows_there(load, corrections)
+        load.counts.read += len(there)
         yield there
         yield from new
         return
-    parts = [there, *new]
+    later = list(new)
+    there = _rows_there(load, corrections)
+    load.counts.read += len(there)
+    parts = [there, *later]
     whole = pl.concat([part for part in parts if len(part)] or [there], how="diagonal_relaxed")
     how, key = load.source.incremental, load.source.contract.key
     assert how is not None
@@ -55,7 +58,30 @@ def replayed_rows(
         left = rows.join(load.gone.select(key), on=list(key), how="anti")
         load.counts.superseded += len(rows) - len(left)
         rows = left
+    load.elders = whole.join(rows.select("_row"), on="_row", how="anti")
     yield rows
+
+
+def with_elders(load: Load, found: Found, references: Mapping[str, pl.DataFrame]) -> None:
+    """Keep, of a key whose newest row does not hold, the newest before it that does: it is how it was."""
+    import polars as pl
+
+    key = list(load.source.contract.key)
+    elders, aside = load.elders, [frame for frame in found.aside if len(frame)]
+    if elders is None or not len(elders) or not aside:
+        return
+    wanted = pl.concat([frame.select(key) for frame in aside], how="vertical_relaxed").unique()
+    how = load.source.incremental
+    rows = newest_versions(elders.join(wanted, on=key, how="semi"), key, how.cursor if how is not None else None)
+    if not len(rows):
+        return
+    checker = Checker(load.source.contract, polars_kinds(rows.drop("_reasons", strict=False).schema), references,
+                      f"source '{load.source.name}'", now=load.ctx.clock.now())  # fmt: skip
+    checker.observe(rows)
+    kept = checker.split(rows).kept
+    found.kept.add(kept)
+    load.counts.superseded -= len(kept)
+    load.counts.kept += len(kept)
 
 
 def _rows_there(load: Load, corrections: tuple[Correction, ...]) -> pl.DataFrame:
@@ -66,7 +92,7 @@ def _rows_there(load: Load, corrections: tuple[Correction, ...]) -> pl.DataFrame
     assert before is not None
     parts = [load.lake.read(source.name, load.version).collect()]
     if before.aside_version >= 0:
-        parts.append(load.lake.read(f"{source.name}__quarantine", before.aside_version).collect())
+        parts.append(load.lake.read(quarantine_of(source.name), before.aside_version).collect())
     whole = pl.concat(parts, how="diagonal_relaxed").sort("_row")
     load.last_row = max(load.last_row, before.rows)
     raw = whole.drop([name for name, _ in source.columns], strict=False)
@@ -126,9 +152,14 @@ def _replay(
     lake = open_lake(ctx.workspace.lake)
     before = state_of(lake, source.name, version)
     assert before is not None
-    load = Load(source, ctx, lake, before, made_of=made, rechecks=True, position=before.position, version=version)
+    newest = next(one.version for one in lake.versions(source.name))
+    load = Load(
+        source, ctx, lake, before, made_of=made, rechecks=True, position=before.position, version=version, newest=newest
+    )
     was = _numbers(load, before.aside_version)
-    found = checked(load, replayed_rows(load, iter(()), corrections), tables_of(ctx), list(before.kinds))
+    references = tables_of(ctx)
+    found = checked(load, replayed_rows(load, iter(()), corrections), references, list(before.kinds))
+    with_elders(load, found, references)
     still = {number for frame in found.aside for number in frame["_row"]}
     counts = {"released": len(was - still), "set_aside": len(still - was), "quarantined": len(still)}
     return committed(load, found, before.kinds, (), corrections, replayed=counts)
@@ -138,7 +169,7 @@ def _numbers(load: Load, version: int) -> set[int]:
     """The numbers of the rows that are set aside."""
     if version < 0:
         return set()
-    return set(load.lake.read(f"{load.source.name}__quarantine", version).select("_row").collect()["_row"])
+    return set(load.lake.read(quarantine_of(load.source.name), version).select("_row").collect()["_row"])
 
 
 def set_aside(workspace: Workspace, outcome: Outcome, most: int) -> list[dict[str, Any]]:

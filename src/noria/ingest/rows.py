@@ -129,7 +129,9 @@ def _newer(load: Load, rows: pl.DataFrame, key: Sequence[str], cursor: str | Non
     kept, aside = (load.known(rows, key, columns, aside=aside) for aside in (False, True))
     left = without_known(rows, kept, columns)
     if cursor is None:  # what comes last is how it is now: that it came again, too
-        load.retired = rows.join(left.select("_row"), on="_row", how="anti").select(key)
+        same = rows.join(left.select("_row"), on="_row", how="anti").select(key)
+        retired = same.join(aside.select(key), on=list(key), how="semi")
+        load.retired = retired if len(retired) else None
     rows = without_known(left, aside, columns)
     load.counts.known += there - len(rows)
     there = len(rows)

@@ -183,7 +183,8 @@ def conformed(
     frame = moments_in_utc(batch.frame, source.time_zone)
     if batch.untyped:
         texts = frame
-        frame = as_kinds(frame, {name: kind for name, kind in text_kinds.items() if name in frame.columns})
+        kinds_here = {name: kind for name, kind in text_kinds.items() if name in frame.columns}
+        frame = as_kinds(frame, kinds_here, sure=True)  # kinds were found over these rows, too
         if source.time_zone != "UTC":
             moments = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
             frame = texts_in_zone(frame, texts, moments, source.time_zone)

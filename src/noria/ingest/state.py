@@ -84,6 +84,11 @@ class TableState:
         return {"format": FORMAT, **asdict(self)}
 
 
+def quarantine_of(source: str) -> str:
+    """The name of the table beside a source's own that holds the rows set aside."""
+    return f"{source}__quarantine"
+
+
 def state_of(lake: Lake, table: str, version: int | None = None) -> TableState | None:
     """The state of a table's version; None where there is no table, or somebody else wrote it.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from noria.contracts import ContractRule, rules_of
-from noria.core import DataError, TransientError, content_key
+from noria.core import DataError, ResourceError, TransientError, content_key
 from noria.declarations import Project, Source
 from noria.ingest.availability import Breaker, going_on, last_good
 from noria.ingest.checked import Checking, Found
@@ -19,7 +19,7 @@ from noria.ingest.corrections import Correction, corrections_of
 from noria.ingest.evolution import Change, content_changes, version_change
 from noria.ingest.load import Load, Unlike, columns_now, gathered
 from noria.ingest.references import tables_of
-from noria.ingest.replay import replayed_rows
+from noria.ingest.replay import replayed_rows, with_elders
 from noria.ingest.rows import numbered, to_check
 from noria.ingest.shape import column_kinds
 from noria.ingest.spool import Spool
@@ -76,7 +76,7 @@ def _step(source: Source, base: Path, workspace: Workspace | None, sources: Mapp
     return Step(
         name=f"ingest:{source.name}", function=functools.partial(ingest, source, base, digest, corrections),
         declaration=source, fingerprint=mark or secrets.token_hex(16), reads=reads,
-        looks=None if digest else source.refresh,
+        looks=source.refresh if source.incremental is not None or not digest else None, tells=bool(digest),
         inputs=tuple(dict.fromkeys(f"ingest:{name}" for rule in rules for name in rule.refers_to)),
     )  # fmt: skip
 
@@ -108,7 +108,8 @@ def ingest(source: Source, base: Path, digest: str, corrections: tuple[Correctio
     """Bring what is new in a source into its table, and what breaks its contract into its quarantine."""
     lake = open_lake(ctx.workspace.lake)
     before = state_of(lake, source.name)
-    load = Load(source, ctx, lake, before, made_of=made_of(source, digest))
+    newest = next((one.version for one in lake.versions(source.name)), -1)
+    load = Load(source, ctx, lake, before, made_of=made_of(source, digest), newest=newest)
     breaker = Breaker(ctx.workspace.digests, source, ctx.clock)
     try:
         if before is not None and source.contract.max_age is not None:
@@ -121,7 +122,7 @@ def ingest(source: Source, base: Path, digest: str, corrections: tuple[Correctio
         try:
             outcome = _ingested(load, ask, digest, corrections, straight=True)
         except Unlike:
-            load = Load(source, ctx, lake, before, made_of=load.made_of)
+            load = Load(source, ctx, lake, before, made_of=load.made_of, newest=newest)
             outcome = _ingested(load, ask, digest, corrections, straight=False)
     except TransientError as error:
         if error is not load.down:
@@ -129,9 +130,21 @@ def ingest(source: Source, base: Path, digest: str, corrections: tuple[Correctio
         breaker.was_down()
         return going_on(source, lake, before, ctx.clock.micros(), error)
     breaker.was_up()
-    if load.position is not None:
-        connector(source).committed(ask, load.position)
+    _acknowledge(load, ask)
     return outcome
+
+
+def _acknowledge(load: Load, ask: Ask) -> None:
+    """Tell a source up to where its rows are committed: no further, for what a log lets go is gone.
+
+    That it does not hear is no fault of the load: it is told again by the next.
+    """
+    saved = load.position if load.saved else load.before.position if load.before is not None else None
+    if saved is not None:
+        try:
+            connector(load.source).committed(ask, saved)
+        except (TransientError, ResourceError) as error:
+            load.ctx.say(f"the source was not told that its rows are committed: {error.message}")
 
 
 class _Unchanged(Exception):
@@ -157,18 +170,21 @@ def _ingested(load: Load, ask: Ask, digest: str, corrections: tuple[Correction, 
     rows: Iterator[pl.DataFrame] = iter(())
     if raw.rows:
         made, types = columns_now(load, batches)
+        load.widens = any(one.widened for one in made.values())
         changes += {change.text: change for one in made.values() for change in one.changes}.values()
         kinds = column_kinds(types)
         rows = to_check(load, numbered(load, batches, made, types), corrections)
     if load.rechecks:
         rows = replayed_rows(load, rows, corrections)
-    checking = Checking(load, rows, tables_of(ctx), list(kinds))
+    references = tables_of(ctx)
+    checking = Checking(load, rows, references, list(kinds))
 
     def find() -> Found:
         raw.clear()
         if batches.rest is not None:
             _refuse_changed(load, ask, digest)
         found = checking.found()
+        with_elders(load, found, references)
         if load.pinned is not None:
             changes.extend(content_changes(source, load.pinned.sketches, found.sketches))
             changes.extend(version_change(source, load.pinned.api, load.api))
@@ -202,6 +218,6 @@ def _refuse_changed(load: Load, ask: Ask, digest: str) -> None:
 def _nothing_new(load: Load, before: TableState, fresh: TableState, found: Found) -> bool:
     """Whether a version with these rows would be the one that is there."""
     if load.carries_on:
-        return not load.counts.kept and not load.counts.quarantined and not load.counts.deleted
+        return not load.counts.kept and not load.counts.quarantined and not load.counts.deleted and load.retired is None
     same = before.made_of == fresh.made_of and before.contract == fresh.contract
     return same and before.content == found.content

@@ -69,7 +69,12 @@ def restore(lake: Opener, table: str, version: int) -> int:
                  range(opened.version() + 1)}  # fmt: skip
         undone = {step for number, step in steps.items() if step and number > version}
         before = {step: number for number, step in steps.items() if step and number <= version}
-        told = {log.STEP: f"restore of {version}", log.MODE: "restore", log.RESTORED: version, **log.with_state(log.state(place, table, version))}
+        told = {
+            log.STEP: f"restore of {version}",
+            log.MODE: "restore",
+            log.RESTORED: version,
+            **log.with_state(log.state(place, table, version)),
+        }
         forgotten = [Transaction(step, before.get(step, -1)) for step in sorted(undone)]
         opened.restore(version, commit_properties=_properties(told, retries=0, transactions=forgotten))
 

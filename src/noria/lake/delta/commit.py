@@ -92,6 +92,7 @@ def _properties(metadata: Mapping[str, str], step_key: str, version: int) -> Com
     from deltalake import CommitProperties, Transaction
 
     return CommitProperties(
-        custom_metadata=dict(metadata), max_commit_retries=0,
+        custom_metadata=dict(metadata),
+        max_commit_retries=0,
         app_transactions=[Transaction(step_key, version)] if step_key else [],
     )

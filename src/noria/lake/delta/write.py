@@ -147,8 +147,10 @@ def _refuse_overtaken(lake: Opener, ask: Ask, opened: DeltaTable | None) -> None
     """Raise a TransientError where the table is not at the version any more that the rows were made for."""
     newest = -1 if opened is None else opened.version()
     if ask.after is not None and newest != ask.after:
-        raise TransientError("another writer was first, and these rows were made without it",
-                             place=lake.path(ask.table), value=f"version {newest}, not {ask.after}", mend="run again")  # fmt: skip
+        raise TransientError(
+            "another writer was first, and these rows were made without it",
+            place=lake.path(ask.table), value=f"version {newest}, not {ask.after}", mend="run again",
+        )  # fmt: skip
 
 
 def _schema_of(opened: DeltaTable) -> pl.Schema:
