@@ -12,6 +12,8 @@ import time
 def seconds(code: str, *arguments: str, python: str = sys.executable, times: int = 3) -> tuple[float, float]:
     """The least wall time of some code in a fresh process in seconds, and its peak memory in MB.
 
+    The peak is never less than what this process itself has held: it should hold little.
+
     The code gets its arguments from ``sys.argv[2]`` on; ``sys.argv[1]`` is an empty folder.
     """
     taken, peak = [], 0.0
