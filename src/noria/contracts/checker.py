@@ -205,7 +205,10 @@ def rules_of(contract: Contract) -> tuple[ContractRule, ...]:
 
 
 def columns_exist(rules: Sequence[ContractRule], columns: Sequence[str], contract: Contract, place: str) -> None:
-    """Raise a DataError where a contract reads a column that is not there."""
+    """Raise a DataError where a contract reads a column that is not there; a DeclarationError where a rule reads one twice."""
+    for rule in rules:
+        if twice := [name for name in rule.columns if rule.columns.count(name) > 1]:
+            raise rule.refuse(f"{place}: a column stands twice in the rule '{rule.text}'", value=twice[0], mend="once")
     for column in (*contract.key, *contract.types, *(column for rule in rules for column in rule.columns)):
         if column not in columns:
             near = difflib.get_close_matches(column, columns, n=1)

@@ -144,7 +144,9 @@ class Sorting:
             rule = tally.rule
             assert isinstance(rule, RowRule)
             column, broken = rule.columns[0], self._exprs[id(tally)]
-            mended = rule.mended(self._subject).cast(kept.schema[column])
+            mended, dtype = rule.mended(self._subject), kept.schema[column]
+            if dtype != pl.Null:  # where there is no value at all, those that are filled in say what it is
+                mended = mended.cast(dtype)
             kept = kept.with_columns(pl.when(broken).then(mended).otherwise(pl.col(column)).alias(column))
             wrong.append((rule, self._pass.selected(kept, {"still": broken})["still"]))
         still = _any([flags for _, flags in wrong])

@@ -334,6 +334,8 @@ def _stored(load: Load, kind: str, dtype: pl.DataType | None) -> pl.DataType:
 
     if dtype is None or column_kinds({"x": dtype})["x"] != kind:
         return dtype_of(kind)  # type: ignore[arg-type]
+    if dtype in (pl.UInt64, pl.Int128, pl.UInt128):
+        return pl.Int64()  # tables have no wider ones
     if load.source.incremental is not None and (dtype.is_integer() or dtype.is_float()):
         return pl.Int64() if dtype.is_integer() else pl.Float64()
     return dtype

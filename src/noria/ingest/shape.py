@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from noria.core import DataError
 from noria.declarations import Source
 from noria.expressions import Kind, dtype_of, parse, polars_kinds, to_polars
-from noria.ingest.zones import moments_in_utc, texts_in_zone
+from noria.ingest.zones import moments_in_utc, texts_in_zone, with_reason
 from noria.sources import Batch, KindsFold, as_kinds
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def conformed(
     frame = frame.rename({name: old for name, old in renamed.items() if name in frame.columns})
     kinds, wanted = column_kinds(frame.schema), column_kinds(target)
     wrong = {name: kind for name, kind in wanted.items() if kinds.get(name, kind) not in (kind, "null")}
-    frame = typed_as(source, frame, wrong)
+    frame = _of_64_bits(typed_as(source, frame, wrong), target)
     columns = [
         pl.col(name) if frame.schema.get(name) == dtype
         else pl.col(name).cast(dtype) if name in frame.columns
@@ -200,6 +200,19 @@ def conformed(
         for name, dtype in target.items()
     ]  # fmt: skip
     return frame.select(*columns, *(["_reasons"] if "_reasons" in frame.columns else []))
+
+
+def _of_64_bits(frame: pl.DataFrame, target: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Whole numbers that tables have no type for are null, and their rows get a reason."""
+    import polars as pl
+
+    for name, dtype in frame.schema.items():
+        if dtype in (pl.UInt64, pl.Int128, pl.UInt128) and target.get(name) == pl.Int64:
+            given = frame[name]
+            frame = frame.with_columns(given.cast(pl.Int64, strict=False))
+            lost = frame[name].is_null() & given.is_not_null()
+            frame = with_reason(frame, lost, pl.format("{} is no int: {}", pl.lit(name), given))
+    return frame
 
 
 def typed_as(source: Source, frame: pl.DataFrame, types: Mapping[str, str]) -> pl.DataFrame:
