@@ -111,7 +111,7 @@ def test_whatever_happens_what_is_there_is_what_the_oracle_says(tmp_path_factory
                 world.says(*said)
                 oracle.load(more)
                 load("same")
-            continue
+                continue
         outcome = load()
     outcome = load()
     assert {row["id"]: row["n"] for row in world.rows(outcome)} == oracle.kept

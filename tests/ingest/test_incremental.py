@@ -27,6 +27,7 @@ def test_what_is_new_is_appended_and_nothing_else_is_written(world, at):
     assert world.values(second, "_row") == [1, 2, 3]
     assert second.facts["load"] == {
         "read": 1, "kept": 1, "quarantined": 0, "known": 0, "superseded": 0, "deleted": 0, "dropped": 0,
+        "whole": False,
     }  # fmt: skip
     assert len(open_lake(world.workspace.lake).versions("data")) == 2
 
@@ -195,3 +196,24 @@ def test_no_row_at_all_is_an_error_at_first_and_nothing_later(world, at):
     world.says()
     with pytest.raises(DataError, match="no row"):
         world.load(source)
+
+
+@pytest.mark.parametrize("update", ["append", "merge"])
+def test_a_new_column_joins_rows_that_are_there(world, at, update):
+    how = Incremental("at", lookback="9h", update=update)
+    source = world.source(event_time="at", incremental=how, contract=Contract(key="id"))
+    first = {"id": 1, "at": at(1), "n": 1}
+    world.says([first])
+    world.load(source)
+    world.says([{**first, "note": None}, {"id": 2, "at": at(2), "n": 2, "note": "new"}])
+    outcome = world.load(source)
+    assert world.values(outcome, "note") == [None, "new"]
+    assert outcome.facts["load"]["known"] == 1
+
+
+def test_where_nothing_came_nothing_is_said_to_have_come(world, at):
+    source = world.source("cursor", event_time="at", incremental=Incremental("at"))
+    world.says([{"id": 1, "at": at(1), "n": 1}])
+    world.load(source)
+    facts = world.load(source).facts
+    assert (facts["kept"], facts["load"]["read"], facts["late"]["rows"]) == (1, 0, 0)

@@ -22,7 +22,7 @@ def as_body(event: Event) -> dict[str, Any]:
 
 def line_of(event: Event) -> str:
     """An event in a line: place, time, kind, subject, what it says, who."""
-    said = _said(event)
+    said = said_of(event)
     return (
         f"{event.seq:>5}  {event.at:%Y-%m-%d %H:%M:%S}  {event.kind:<18}  {event.subject}"
         f"{': ' if said else ''}{said}  ({event.actor})"
@@ -54,27 +54,28 @@ def lines_of(why: Why, answer: tuple[float, str] | None = None) -> Iterator[str]
     yield "steps"
     width = max((len(step.subject) for step in why.steps), default=0)
     for step in why.steps:
-        yield f"  {step.at:%Y-%m-%d %H:%M:%S}  {step.subject:<{width}}  key {step.body['key'][:_DIGITS]}  {_said(step)}"
+        key = step.body["key"][:_DIGITS]
+        yield f"  {step.at:%Y-%m-%d %H:%M:%S}  {step.subject:<{width}}  key {key}  {said_of(step)}"
     yield "evidence"
     evidence = [event for event in why.decisions if event.kind.startswith(("gate.", "sealed."))]
     width = max((len(_short(event)) for event in evidence), default=0)
     for event in evidence:
-        yield f"  {_short(event):<{width}}  {_verdict(event):<6}  {_said(event)}"
+        yield f"  {_short(event):<{width}}  {_verdict(event):<6}  {said_of(event)}"
     if not evidence:
         yield "  no gate was asked about it"
     for event in why.repairs:
         yield f"repaired since {event.at:%Y-%m-%d %H:%M:%S}"
-        yield f"  {_said(event)}"
+        yield f"  {said_of(event)}"
     yield "people"
     people = [event for event in why.decisions if event.kind.startswith("approval.")]
     for event in people:
-        yield f"  {event.at:%Y-%m-%d %H:%M:%S}  {event.actor} {_verdict(event)}, {_said(event)}"
+        yield f"  {event.at:%Y-%m-%d %H:%M:%S}  {event.actor} {_verdict(event)}, {said_of(event)}"
     if not people:
         yield "  nobody has approved or refused it"
     yield "what became of it"
     for event in why.decisions:
         if event.kind.startswith("version."):
-            said = _said(event)
+            said = said_of(event)
             yield f"  {event.at:%Y-%m-%d %H:%M:%S}  {_verdict(event)}{': ' if said else ''}{said}  ({event.actor})"
 
 
@@ -122,7 +123,7 @@ def _verdict(event: Event) -> str:
     return {"given": "approved"}.get(word, word)
 
 
-def _said(event: Event) -> str:
+def said_of(event: Event) -> str:
     """What an event says beyond its kind and subject, in a few words."""
     body = event.body
     say: Mapping[str, Callable[[], Any]] = {

@@ -26,11 +26,23 @@ def summary(plan: Plan, result: RunResult, workspace: Workspace, ledger: Ledger,
     """
     outcomes = result.outcomes
     said = [_head(plan, result), *_alarms(ledger, runs or (result.run,))]
+    said += [f"{label:<12} {text}" for label, text in _late(ledger, runs or (result.run,))]
     said += [f"{label:<12} {text}" for label, text in _parts(outcomes, plan.project.search.metric)]
     said += [f"{'cost':<12} {_cost(plan, ledger)}"]
     if workspace.report.exists():
         said += [f"{'report':<12} {workspace.report}"]
     return said if len(said) <= LINES else [*said[: LINES - 3], "…", *said[-2:]]
+
+
+def _late(ledger: Ledger, runs: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Rows that came late in these runs, and how much of what was made before would differ."""
+    from noria.cli.events import said_of
+
+    for run in filter(None, runs):
+        for event in (*ledger.events(kind="data.late", run=run), *ledger.events(kind="data.repaired", run=run)):
+            late = event.kind == "data.late"
+            subject = event.subject.removeprefix("table:").partition("@")[0]
+            yield ("late", f"{subject}: {said_of(event)}") if late else ("repaired", said_of(event))
 
 
 def _head(plan: Plan, result: RunResult) -> str:
@@ -74,6 +86,8 @@ def _rows(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     read.sort(key=lambda pair: -int(pair[1]["read"]))
     for name, each in read[:_SOURCES]:
         text = f"{name}: {each['read']:,} read, {each['quarantined']:,} quarantined"
+        if each.get("dropped"):
+            text += f", {each['dropped']:,} replaced or dropped"
         others = [one for one in each["verdicts"] if one["failed"] and one["on_fail"] != "quarantine"]
         others.sort(key=lambda verdict: -int(verdict["failed"]))
         aside = sorted(each["reasons"].items(), key=lambda pair: -int(pair[1]))

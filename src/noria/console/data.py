@@ -83,7 +83,8 @@ def contracts(project: Project, facts: Facts) -> list[dict[str, Any]]:
 
 def _table(name: str, table: Mapping[str, Any], source: Source | None) -> dict[str, Any]:
     notes = [
-        f"{many(table['read'], 'row')} read, {count(table['kept'])} kept, {count(table['quarantined'])} quarantined."
+        f"{many(table['read'], 'row')} read, {count(table['kept'])} kept, {count(table['quarantined'])} quarantined"
+        + (f", {count(table['dropped'])} replaced by newer ones or dropped." if table.get("dropped") else ".")
     ]
     if source is not None:
         notes.append(f"From {redacted(source.url)}.")

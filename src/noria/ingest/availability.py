@@ -105,7 +105,11 @@ def last_good(source: Source, lake: Lake, before: TableState) -> Outcome:
     from noria.expressions import polars_kinds
 
     schema = polars_kinds(lake.read(source.name, version).collect_schema())
-    return Outcome(outputs, {**before.facts, "schema": schema})
+    nothing = {name: 0 for name in before.facts["load"] if name != "whole"}
+    return Outcome(outputs, {
+        **before.facts, "schema": schema, "load": {**nothing, "whole": False}, "late": {"rows": 0, "too_late": 0},
+        "changes": [],
+    })  # fmt: skip
 
 
 def _brief(micros: int) -> str:

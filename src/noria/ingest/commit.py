@@ -11,6 +11,7 @@ from noria.expressions import polars_kinds
 from noria.ingest.checked import Found, reasons_of, refuse_rows
 from noria.ingest.corrections import Correction
 from noria.ingest.evolution import Change
+from noria.ingest.existing import free_name
 from noria.ingest.load import Load
 from noria.ingest.state import TableState, blank, quarantine_of
 from noria.lake import Mode
@@ -18,8 +19,6 @@ from noria.steps import Outcome
 
 if TYPE_CHECKING:
     import polars as pl
-
-_DELETED = "_deleted"
 
 
 def committed(
@@ -225,12 +224,13 @@ def _written(load: Load, found: Found, state: TableState) -> int:
         return load.lake.write(
             name, found.kept, step_key=key, mode="append", state=kept, after=after, widen=load.widens
         )
-    rows: list[pl.DataFrame] = [frame.with_columns(pl.lit(False).alias(_DELETED)) for frame in found.kept]
-    if load.gone is not None and len(load.gone):
-        gone = load.gone.drop("_reasons", strict=False)
-        rows.append(gone.with_columns(pl.lit(True).alias(_DELETED)))
+    frames = list(found.kept)
+    gone = load.gone.drop("_reasons", strict=False) if load.gone is not None and len(load.gone) else None
+    whole = frames if gone is None else [*frames, gone]
+    deleted = free_name("_deleted", {column for frame in whole for column in frame.columns})
+    rows = [frame.with_columns(pl.lit(frame is gone).alias(deleted)) for frame in whole]
     return load.lake.write(
-        name, rows, step_key=key, mode="merge", key=tuple(load.source.contract.key), deleted=_DELETED, state=kept,
+        name, rows, step_key=key, mode="merge", key=tuple(load.source.contract.key), deleted=deleted, state=kept,
         after=after, widen=load.widens,
     )  # fmt: skip
 
@@ -275,6 +275,7 @@ def _facts(
         "load": {
             "read": counts.read, "kept": counts.kept, "quarantined": counts.quarantined, "known": counts.known,
             "superseded": counts.superseded, "deleted": counts.deleted, "dropped": counts.dropped,
+            "whole": not load.grows,
         },
         "late": found.late.facts(),
         "changes": [change.to_body() for change in changes],

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from noria.ingest.shape import common_type
 from noria.ingest.zones import with_reason
 
 if TYPE_CHECKING:
     import polars as pl
-
-_COPY = "_copy"
 
 
 def without_known(rows: pl.DataFrame, known: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -26,14 +25,29 @@ def without_known(rows: pl.DataFrame, known: pl.DataFrame, columns: Sequence[str
 
     if not len(known) or not len(rows):
         return rows
-    counted = [
-        frame.with_columns(pl.int_range(pl.len()).over(columns).alias(_COPY)) for frame in (rows, known.select(columns))
-    ]
-    left, right = counted
-    alike = {name: right.schema[name] for name in columns}
-    left_alike = left.with_columns(pl.col(name).cast(dtype) for name, dtype in alike.items())
-    there = left_alike.with_row_index("_at").join(right, on=[*columns, _COPY], how="semi", nulls_equal=True)["_at"]
+    copy, at = free_name("_copy", columns), free_name("_at", columns)
+    types = {name: common_type([rows.schema[name], known.schema[name]]) for name in columns}
+    left, right = (
+        frame.select(pl.col(name).cast(dtype) for name, dtype in types.items()).with_columns(
+            pl.int_range(pl.len()).over(columns).alias(copy)
+        )
+        for frame in (rows, known)
+    )
+    there = left.with_row_index(at).join(right, on=[*columns, copy], how="semi", nulls_equal=True)[at]
     return rows.filter(~pl.int_range(pl.len()).is_in(there.implode()))
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """A name for a column of our own beside these.
+
+    Examples
+    --------
+    >>> free_name("_at", ["id", "_at"])
+    '_at_'
+    """
+    while name in taken:
+        name += "_"
+    return name
 
 
 def newest_versions(rows: pl.DataFrame, key: Sequence[str], cursor: str | None) -> pl.DataFrame:
@@ -61,9 +75,10 @@ def not_outdated(rows: pl.DataFrame, known: pl.DataFrame, key: Sequence[str], cu
 
     if cursor is None or not len(known) or not len(rows):
         return rows
-    last = known.group_by(list(key)).agg(pl.col(cursor).max().alias("_last"))
-    found = rows.select(*key, cursor).join(last, on=list(key), how="left", maintain_order="left")
-    return rows.filter((found[cursor] >= found["_last"]).fill_null(True))
+    name = free_name("_last", (*key, cursor))
+    last = known.group_by(list(key)).agg(pl.col(cursor).max().alias(name))
+    found = rows.select({*key, cursor}).join(last, on=list(key), how="left", maintain_order="left")
+    return rows.filter((found[cursor] >= found[name]).fill_null(True))
 
 
 def with_repeated_keys(rows: pl.DataFrame, known: pl.DataFrame, key: Sequence[str], reason: str) -> pl.DataFrame:
@@ -72,6 +87,7 @@ def with_repeated_keys(rows: pl.DataFrame, known: pl.DataFrame, key: Sequence[st
 
     if not len(known) or not len(rows):
         return rows
-    there = rows.with_row_index("_at").join(known.select(key).unique(), on=list(key), how="semi")["_at"]
+    at = free_name("_at", key)
+    there = rows.select(key).with_row_index(at).join(known.select(key).unique(), on=list(key), how="semi")[at]
     repeated = rows.select(pl.int_range(pl.len()).is_in(there.implode()).alias("wrong"))["wrong"]
     return with_reason(rows, repeated, pl.lit(reason))

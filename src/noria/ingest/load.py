@@ -184,11 +184,14 @@ class Load:
         there = self.lake.read(table, version)
         schema = there.collect_schema()
         if on:
+            on = [name for name in on if name in schema]
             same = rows.lazy().select(pl.col(name).cast(schema[name], strict=False) for name in on).unique()
             there = there.join(same, on=list(on), how="semi", nulls_equal=True)
         elif cursor is not None and cursor in schema and (least := rows[cursor].min()) is not None:
             there = there.filter((pl.col(cursor) >= least) | pl.col(cursor).is_null())
-        return there.select(name for name in columns if name in schema).collect()
+        return there.select(
+            pl.col(name) if name in schema else pl.lit(None, rows.schema[name]).alias(name) for name in columns
+        ).collect()
 
     @property
     def _aside(self) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from noria.contracts import Checker, type_reason
+from noria.contracts import Checker
 from noria.core import DeclarationError
 from noria.declarations import Source
 from noria.expressions import parse, polars_kinds, to_polars
@@ -31,22 +31,25 @@ if TYPE_CHECKING:
 
 
 def replayed_rows(
-    load: Load, new: Iterator[pl.DataFrame], corrections: tuple[Correction, ...] = ()
+    load: Load,
+    new: Iterator[pl.DataFrame],
+    corrections: tuple[Correction, ...] = (),
+    types: Mapping[str, pl.DataType] | None = None,
 ) -> Iterator[pl.DataFrame]:
     """The rows of loads before, in order of their numbers, then new ones; merged where the source merges.
 
-    They are held in memory whole.
+    They are held in memory whole. Columns that had no value yet become of the `types` that new rows have.
     """
     import polars as pl
 
     if not load.merges:
-        there = _rows_there(load, corrections)
+        there = _rows_there(load, corrections, types or {})
         load.counts.read += len(there)
         yield there
         yield from new
         return
     later = list(new)
-    there = _rows_there(load, corrections)
+    there = _rows_there(load, corrections, types or {})
     load.counts.read += len(there)
     parts = [there, *later]
     whole = pl.concat([part for part in parts if len(part)] or [there], how="diagonal_relaxed")
@@ -84,7 +87,7 @@ def with_elders(load: Load, found: Found, references: Mapping[str, pl.DataFrame]
     load.counts.kept += len(kept)
 
 
-def _rows_there(load: Load, corrections: tuple[Correction, ...]) -> pl.DataFrame:
+def _rows_there(load: Load, corrections: tuple[Correction, ...], types: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """All rows of the table and its quarantine, as they were before the contract, with derived columns made anew."""
     import polars as pl
 
@@ -96,20 +99,23 @@ def _rows_there(load: Load, corrections: tuple[Correction, ...]) -> pl.DataFrame
     whole = pl.concat(parts, how="diagonal_relaxed").sort("_row")
     load.last_row = max(load.last_row, before.rows)
     raw = whole.drop([name for name, _ in source.columns], strict=False)
+    empty = [name for name, kind in before.kinds.items() if kind == "null" and raw[name].null_count() == len(raw)]
+    raw = raw.with_columns(pl.lit(None, types.get(name, pl.Null())).alias(name) for name in empty)
     if "_reasons" in raw.columns:
         # A value that is not of its type is gone from its column: its reason stays.
-        raw = raw.with_columns(_reasons=_lasting(source))
+        raw = raw.with_columns(_reasons=_lasting(raw.columns))
     return prepared(source, raw, corrections)
 
 
-def _lasting(source: Source) -> pl.Expr:
+def _lasting(columns: Sequence[str]) -> pl.Expr:
     """The reasons that a row keeps, whatever the rules: of values not of their type, and of rows that came too late."""
     import polars as pl
 
-    kinds = [f"{column}{type_reason(kind)}" for column, kind in source.contract.types.items()]
-    stays = [pl.element().str.starts_with(text) for text in (*kinds, "later than ")]
-    stays.append(pl.element().str.contains(r"^\S+ is no (?:bool|int|float|string|date|timestamp|time in \S+): "))
-    return pl.col("_reasons").fill_null([]).list.eval(pl.element().filter(pl.any_horizontal(stays)))
+    reason = pl.element()
+    of_type = reason.str.contains(r" is no (?:bool|int|float|string|date|timestamp|time in \S+): ")
+    of_column = pl.any_horizontal([reason.str.starts_with(f"{name} is no ") for name in columns])
+    stays = (of_type & of_column) | reason.str.starts_with("later than ")
+    return pl.col("_reasons").fill_null([]).list.eval(reason.filter(stays))
 
 
 def replaying(step: Step, source: Source, before: Outcome) -> Step:

@@ -168,14 +168,17 @@ def _ingested(load: Load, ask: Ask, digest: str, corrections: tuple[Correction, 
     changes: list[Change] = []
     kinds: dict[str, str] = dict(load.before.kinds) if load.before is not None else {}
     rows: Iterator[pl.DataFrame] = iter(())
+    types: dict[str, pl.DataType] = {}
     if raw.rows:
         made, types = columns_now(load, batches)
         load.widens = any(one.widened for one in made.values())
         changes += {change.text: change for one in made.values() for change in one.changes}.values()
+        filled = [name for name, kind in kinds.items() if kind == "null" and column_kinds(types).get(name) != "null"]
+        load.rechecks |= load.carries_on and bool(filled)  # the table has a column for texts there
         kinds = column_kinds(types)
         rows = to_check(load, numbered(load, batches, made, types), corrections)
     if load.rechecks:
-        rows = replayed_rows(load, rows, corrections)
+        rows = replayed_rows(load, rows, corrections, types)
     references = tables_of(ctx)
     checking = Checking(load, rows, references, list(kinds))
 

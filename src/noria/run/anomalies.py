@@ -35,7 +35,9 @@ def anomalies(
         return []
     events = islice(ledger.events(kind="step.finished", subject=step, newest_first=True), _LOOKED_AT)
     bodies = (event.body for event in events)
-    past = list(islice((then for then in bodies if not looks or _count(then["outcome"]["facts"])), _REMEMBERED))
+    earlier = ((then, then["outcome"]["facts"]) for then in bodies)
+    alike = (then for then, said in earlier if (not looks or _count(said)) and _whole(said) == _whole(facts))
+    past = list(islice(alike, _REMEMBERED))
     if len(past) < _ENOUGH:
         return []
     rows = _count(facts)
@@ -81,6 +83,12 @@ def _count(facts: Mapping[str, Any]) -> int | None:
     load = facts.get("load")
     value = (load if isinstance(load, Mapping) else facts).get("read")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _whole(facts: Mapping[str, Any]) -> bool:
+    """Whether all rows were read or checked again, which says nothing of how many are new as a rule."""
+    load = facts.get("load")
+    return bool(load.get("whole", True)) if isinstance(load, Mapping) else True
 
 
 def _alarm(
