@@ -1,4 +1,6 @@
 import ast
+import inspect
+import itertools
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ import noria as nr
 import noria.contracts as contracts
 from noria.contracts import contract_source, text
 from noria.contracts.exchange import rule_source
+from noria.core import DeclarationError
 
 RULES = [
     nr.between("distance", 50, 6000, on_fail="quarantine"),
@@ -35,6 +38,49 @@ def read_back(source):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
 def test_a_rule_is_written_as_what_makes_it(rule):
     assert read_back(rule_source(rule)) == rule
+
+
+CHOICES = {
+    "sql": ["sum(a) = sum(b)"], "column": ["c"], "columns": [["a"], ["a", "b"]], "keys": [(), "a", ["a", "b"]],
+    "low": [2, None], "high": [50], "format": ["%Y", "%Y-%m-%d"], "also": ["%d.%m.%Y", ["%H"]], "to": ["others"],
+    "there": ["x"], "most": [0.5], "time": ["t"], "within": ["90m"], "on_fail": ["warn", "quarantine", "drop", "fix"],
+    "at_most": [0.25], "max_age": ["36h"], "fix": ["trim", ["trim", "lower"]], "pattern": ["a=b"], "by": ["g", ["g"]],
+    "strict": [True], "falling": [True], "longest": ["1h"], "fill": [0, "x=1"], "values": [["a", "b=c"], [0.5]],
+    "method": ["psi", "ks", "iqr", "mad", "z"], "width": [3.5], "least": [7], "kind": ["e-mail"], "key": ["k"],
+    "slack": [0.5], "by_weekday": [False],
+}  # fmt: skip
+"""Of every argument of every rule, what it may be."""
+MAKERS = [
+    maker
+    for name in vars(contracts)
+    if inspect.isfunction(maker := getattr(contracts, name)) and maker.__module__ == f"noria.contracts.rules.{name}"
+]
+
+
+def made(maker, chosen):
+    """A rule of these arguments; None where they do not go together."""
+    try:
+        return maker(**chosen)
+    except DeclarationError:
+        return None
+
+
+@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__)
+def test_a_rule_of_any_arguments_comes_back(maker):
+    wanted = inspect.signature(maker).parameters
+    options = [
+        [(name, one) for one in CHOICES[name]] + [None] * (parameter.default is not parameter.empty)
+        for name, parameter in wanted.items()
+    ]
+    sets = itertools.islice(itertools.product(*options), 4000)
+    rules = [rule for chosen in sets if (rule := made(maker, dict(filter(None, chosen)))) is not None]
+    assert rules
+    for rule in rules:
+        assert read_back(rule_source(rule)) == rule
+
+
+def test_what_stands_after_an_argument_left_out_is_named():
+    assert rule_source(nr.length("mail", high=50)) == 'nr.length("mail", high=50)'
 
 
 def test_a_duration_is_written_in_words():

@@ -63,10 +63,10 @@ def rule_source(rule: Rule, *, prefix: str = "nr.", indent: int = 0) -> str:
         given = {name: getattr(rule, name) for name in type(rule).model_fields if not _is_default(rule, name)}
         parts = [f"{name}={_value(value, prefix, indent + 4, len(name) + 2)}" for name, value in given.items()]
         return call(type(rule).__name__, parts, indent)
-    parts = []
+    parts, by_place = [], [p for p in inspect.signature(maker).parameters.values() if p.kind is not p.KEYWORD_ONLY]
     for parameter, value in _arguments(maker, rule):
-        named = parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        head = f"{parameter.name}=" if named or (parts and not _in_order(parts)) else ""
+        # By its place only where nothing before it is left out.
+        head = "" if by_place[len(parts) : len(parts) + 1] == [parameter] else f"{parameter.name}="
         shown = duration_text(value) if _is_duration(rule, parameter.name) and isinstance(value, int) else value
         parts.append(head + _value(shown, prefix, indent + 4, len(head) + 1))
     return call(f"{prefix}{maker.__name__}", parts, indent)
@@ -118,10 +118,6 @@ def _arguments(maker: Any, rule: Rule) -> list[tuple[inspect.Parameter, Any]]:
 
 def _normal(default: Any, value: Any) -> Any:
     return tuple(default) if isinstance(value, tuple) and isinstance(default, list | str) and not default else default
-
-
-def _in_order(parts: Sequence[str]) -> bool:
-    return not any(part.partition("=")[0].isidentifier() and "=" in part for part in parts)
 
 
 def _value(value: Any, prefix: str, indent: int, before: int) -> str:
