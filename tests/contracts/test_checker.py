@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import noria as nr
 from noria import contracts as c
 from noria.contracts import Checker, check
 from noria.core import DataError
@@ -221,6 +222,18 @@ def test_a_mend_that_doubles_a_key_is_refused():
     contract = Contract(key="k", rules=[c.matches("k", "[a-z]", on_fail="fix", fix="trim")])
     with pytest.raises(DataError, match="1 rows that were mended break the rule 'key \\(k\\)'"):
         check(frame, contract, {}, "source 's'")
+
+
+@pytest.mark.parametrize("rule", [c.expression("n < 10"), c.aggregate("max(n) < 10")], ids=["expression", "aggregate"])
+def test_an_unsigned_int_that_sql_has_no_room_for_is_refused(rule):
+    fits = pl.DataFrame({"n": [2**63 - 1, None]}, schema={"n": pl.UInt64})
+    assert not nr.check(fits, Contract(rules=[rule])).passed
+    assert nr.check(fits.clear(), Contract(rules=[rule])).passed
+    with pytest.raises(DataError, match="too large") as caught:
+        nr.check(pl.DataFrame({"n": [5, 2**64 - 1]}, schema={"n": pl.UInt64}), Contract(rules=[rule]))
+    assert (caught.value.place, caught.value.value) == ("column 'n', row 2", 2**64 - 1)
+    many = pl.DataFrame({"n": [2**64 - 1]}, schema={"n": pl.UInt64})
+    assert not nr.check(many, Contract(rules=[c.between("n", 0, 9)])).passed  # compared as it is
 
 
 def test_batches_out_of_order_are_refused():

@@ -12,6 +12,8 @@ from noria.contracts.condition import ContractRule, RowRule, Subject
 from noria.contracts.passes import Pass
 from noria.contracts.profile.personal import kinds_declared, suspected
 from noria.contracts.repeated import FirstStays
+from noria.contracts.rules.aggregate import AggregateRule
+from noria.contracts.rules.expression import ExpressionRule
 from noria.contracts.sorting import Sorting, Split
 from noria.contracts.table import Moment, TableRule
 from noria.contracts.tally import Tally
@@ -87,6 +89,8 @@ class Checker:
         self._pass = Pass(row_rules, subject, wants)
         self._sorting = Sorting(self._tallies, self._pass, subject)
         self.streams = self._sorting.streams
+        of_sql = (rule for rule in rules if isinstance(rule, ExpressionRule | AggregateRule))
+        self._in_sql = tuple(dict.fromkeys(column for rule in of_sql for column in rule.columns))
         self._first: pl.DataFrame | None = None
 
     def _tally(self, rule: ContractRule, subject: Subject, now: datetime) -> Tally:
@@ -99,6 +103,7 @@ class Checker:
 
     def observe(self, frame: pl.DataFrame) -> None:
         """See the next rows: a frame with ``_row``, and ``_reasons`` where typing left some."""
+        _refuse_beyond(frame, self._in_sql, self._place)
         counts, values = self._pass.over(frame)
         self._rows += len(frame)
         if self._first is None and len(frame):
@@ -158,6 +163,21 @@ class Checker:
             )
 
 
+def _refuse_beyond(frame: pl.DataFrame, columns: Sequence[str], place: str) -> None:
+    """Raise a DataError where SQL would see null for a number: its ints have 64 bits, one of them for the sign."""
+    import polars as pl
+
+    for column in columns:
+        if frame.schema.get(column) == pl.UInt64 and (frame[column].max() or 0) > 2**63 - 1:  # type: ignore[operator]
+            row = frame["_row"][frame[column].arg_max() or 0]
+            raise DataError(
+                f"{place}: an int is too large for a rule in SQL",
+                place=f"column '{column}', row {row}",
+                value=frame[column].max(),
+                mend=f"at most {2**63 - 1}; cast the column to text or float",
+            )
+
+
 class _Key(RowsRule):
     """The key, as a rule: rows after the first with the same key, or with a null in it."""
 
@@ -205,7 +225,7 @@ def rules_of(contract: Contract) -> tuple[ContractRule, ...]:
 
 
 def columns_exist(rules: Sequence[ContractRule], columns: Sequence[str], contract: Contract, place: str) -> None:
-    """Raise a DataError where a contract reads a column that is not there; a DeclarationError where a rule reads one twice."""
+    """Raise a DataError where a column that is read is not there, a DeclarationError where a rule reads one twice."""
     for rule in rules:
         if twice := [name for name in rule.columns if rule.columns.count(name) > 1]:
             raise rule.refuse(f"{place}: a column stands twice in the rule '{rule.text}'", value=twice[0], mend="once")
