@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import noria as nr
 from noria.core import DeclarationError, IntegrityError
 from noria.declarations import Budget, Contract, Endpoint, Source, TimeSplit, dump, duration_text, restore
 
@@ -107,3 +108,32 @@ def test_two_sources_of_one_name_are_refused(project_file: Path):
     project = load_project(project_file)
     other = project.replace(features=[FeatureView("v", Source("parcels", "other.csv"), keys="courier")])
     assert "same name" in str(refused(lambda: other.sources))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: nr.bearer("hunter2"),
+        lambda: nr.basic("ann", "hunter2"),
+        lambda: nr.sql("postgresql://db/shop#orders", password="hunter2"),
+        lambda: nr.Source("a", nr.rest("https://shop.example/orders", sign_in="hunter2")),
+        lambda: type(nr.bearer(nr.secret("T")))("hunter2", token="hunter2"),
+        lambda: type(nr.bearer(nr.secret("T")))(tokn="hunter2"),
+        lambda: Source("a", "postgresql://ann:hunter2@db/shop", lag="postgresql://ann:hunter2@db/shop"),
+        lambda: Source("a", "x.csv", lag={"a": ["password=hunter2"]}),
+    ],
+)
+def test_an_error_shows_no_secret(wrong):
+    assert "hunter2" not in str(refused(wrong))
+
+
+def test_who_writes_a_secret_down_is_told_to_name_it():
+    assert refused(lambda: nr.bearer("tok")).mend == 'name it, never write it down: nr.secret("NAME")'
+
+
+def test_no_password_of_a_url_is_shown():
+    source = Source("a", "postgresql://ann:hunter2@db/shop")
+    for shown in (repr(source), str(source), f"{[source]}", repr(source.replace(name="b"))):
+        assert "hunter2" not in shown
+        assert "db/shop" in shown
+    assert "token=Secret(reference='TOKEN')" in repr(nr.bearer(nr.secret("TOKEN")))

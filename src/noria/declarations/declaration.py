@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+from collections.abc import Iterable
 from datetime import timedelta
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError
 
-from noria.core import DeclarationError
+from noria.core import DeclarationError, without_secrets
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         model_fields_set: set[str]
 
         def __init__(self, **fields: Any) -> None: ...
+        def __repr_args__(self) -> Iterable[tuple[str | None, Any]]: ...
 else:
     _Model = BaseModel
 
@@ -54,7 +56,9 @@ class Declaration(_Model):
             )
         for name, value in zip(names, args, strict=False):
             if name in fields:
-                raise DeclarationError(f"{cls.__name__}.{name} is given twice", place=where, value=value)
+                raise DeclarationError(
+                    f"{cls.__name__}.{name} is given twice", place=where, value=_shown(cls, name, value)
+                )
             fields[name] = value
         try:
             super().__init__(**fields)
@@ -82,6 +86,10 @@ class Declaration(_Model):
         what = type(self).__name__ + (f" '{name}'" if isinstance(name, str) else "") + (f", {field}" if field else "")
         place = f"{self._where}, {what}" if self._where else what
         return DeclarationError(message, place=place, value=value, mend=mend)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        # What repr, str and pretty printers show; the password of a URL is in none of them.
+        return [(name, _plain(value)) for name, value in super().__repr_args__()]
 
     def __eq__(self, other: object) -> bool:
         # Where it was written is not part of what it says.
@@ -118,12 +126,45 @@ def _worded(cls: type[_Model], error: ValidationError, where: str) -> Declaratio
         message, mend = f"{cls.__name__} needs '{field}'", f"add {field}=…"
     else:
         message = f"{cls.__name__}.{'.'.join(location)} is wrong" if field else f"{cls.__name__} is wrong"
-        mend = fault["msg"].removeprefix("Value error, ")
+        mend = without_secrets(fault["msg"].removeprefix("Value error, "))
+        if fault["type"] == "model_type" and fault["ctx"]["class_name"] == "Secret":
+            mend = 'name it, never write it down: nr.secret("NAME")'
     if len(faults) > 1:
         others = ", ".join(str(other["loc"][0]) for other in faults[1:] if other["loc"])
         mend += f" ({len(faults) - 1} more: {others})"
-    value = None if fault["type"] == "missing" else repr(fault["input"])
+    value = None if fault["type"] == "missing" else _shown(cls, field, fault["input"])
     return DeclarationError(message, place=where or None, value=value, mend=mend)
+
+
+def _shown(cls: type[_Model], field: str, value: object) -> str:
+    """What was given, as an error may show it: nothing of what is or may be a secret."""
+    if field in cls.model_fields:
+        return "***" if _is_secret(cls, field) else repr(_plain(value))
+    if field:  # misspelt, and so perhaps a secret
+        return "***" if any(_is_secret(cls, name) for name in cls.model_fields) else repr(_plain(value))
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name!r}: {_shown(cls, str(name), one)}" for name, one in value.items()) + "}"
+    return repr(_plain(value))
+
+
+def _is_secret(cls: type[_Model], field: str) -> bool:
+    """Whether a secret can stand in a field, or somewhere in what it holds."""
+    from noria.declarations import Secret, SignIn
+
+    def holds(annotation: object) -> bool:
+        is_one = isinstance(annotation, type) and issubclass(annotation, Secret | SignIn)
+        return is_one or any(map(holds, get_args(annotation)))
+
+    return field in cls.model_fields and holds(cls.model_fields[field].annotation)
+
+
+def _plain(value: Any) -> Any:
+    """A value without what is secret by its form, however deep it is in it."""
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return type(value)(map(_plain, value)) if type(value) in (tuple, list, set, frozenset) else value
 
 
 def _as_tuple(value: object) -> object:
