@@ -74,6 +74,24 @@ def test_a_table_that_breaks_a_rule_is_told_with_examples_and_exit_3(run, folder
     assert "1 quarantined" in out
 
 
+def test_values_not_of_their_type_are_told_with_examples_and_exit_3(run, folder):
+    bad = "200,Köln,u@x.org,abc\n201,Köln,u@x.org,\n2.5,Köln,u@x.org,x: y\n"
+    (folder / "new.csv").write_text(ROWS + bad, encoding="utf-8")
+    code, out, _ = run("contract", "test", "new.csv")
+    assert code == 3
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "quarantine 2 of 203 x is of type float row 201: abc; row 203: x: y" in lines
+    assert "quarantine 1 of 203 id is of type int row 203: 2.5" in lines
+    assert lines[-1] == "203 rows: 201 would be kept, 2 quarantined"
+
+
+def test_a_rule_that_only_quarantines_ends_with_0(run, folder):
+    (folder / "project.py").write_text(PROJECT.replace("0, 400)", '0, 400, on_fail="quarantine")'), encoding="utf-8")
+    (folder / "new.csv").write_text(ROWS + "200,Köln,u@x.org,9999\n", encoding="utf-8")
+    code, out, _ = run("contract", "test", "new.csv")
+    assert (code, "200 would be kept, 1 quarantined" in out) == (0, True)
+
+
 def test_too_few_rows_fail(run, folder):
     (folder / "project.py").write_text(PROJECT.replace("rows=(1, 1000)", "rows=(500, 1000)"))
     code, out, _ = run("contract", "test", "things.csv")

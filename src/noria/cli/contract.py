@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from noria.contracts import Verdict
     from noria.declarations import Contract, Project, Source
 
@@ -67,13 +69,14 @@ def _test(
     project: _ProjectPlace = None,
     source: _SourceName = None,
 ) -> None:
-    """Check a table against the contract of a project's source, and touch nothing; exit 3 if a rule that says fail is
-    broken."""
+    """Check a table against the contract of a project's source, and touch nothing; exit 3 if values are not of their
+    type or a rule that says fail is broken."""
     from noria.core import DataError
 
     declared, base = _project(project)
     named = _source(declared, source)
-    verdicts, read, aside, late = _tested(declared, named, place, base)
+    mistyped, verdicts, read, aside, late = _tested(declared, named, place, base)
+    verdicts = (*mistyped, *verdicts)
     width = max([len(one.rule) for one in verdicts] + [4])
     for one in verdicts:
         word = "holds" if not one.failed else one.on_fail
@@ -82,7 +85,7 @@ def _test(
     typer.echo(f"{read:,} rows: {read - aside:,} would be kept, {aside:,} quarantined")
     if late:
         typer.echo(late)
-    if late or any(one.failed and one.on_fail == "fail" for one in verdicts):
+    if late or mistyped or any(one.failed and one.on_fail == "fail" for one in verdicts):
         raise typer.Exit(DataError.exit_code)
 
 
@@ -169,8 +172,11 @@ def _of(found: dict[str, Contract], table: str | None, file: Path) -> Contract:
     return found[table]
 
 
-def _tested(project: Project, source: Source, place: str, base: Path) -> tuple[tuple[Verdict, ...], int, int, str]:
-    """What each rule found, how many rows were read and would be set aside, and what is wrong of the whole table."""
+def _tested(
+    project: Project, source: Source, place: str, base: Path
+) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...], int, int, str]:
+    """Which columns have values not of their type, what each rule found, how many rows were read and would be set
+    aside, and what is wrong of the whole table."""
     from noria.contracts import check, rules_of
     from noria.ingest import prepared
     from noria.sources import read
@@ -187,12 +193,31 @@ def _tested(project: Project, source: Source, place: str, base: Path) -> tuple[t
     lenient = source.contract.replace(
         rows=None, rules=tuple(r.replace(on_fail="warn") if r.on_fail == "fail" else r for r in source.contract.rules)
     )
-    checked = check(prepared(source, raw), lenient, references, f"source '{source.name}'")
+    rows = prepared(source, raw)
+    checked = check(rows, lenient, references, f"source '{source.name}'")
     keyed = int(bool(source.contract.key))  # the key comes first, then the rules, then what looks private
     told = [one.on_fail for one in checked.verdicts]
     told[keyed : keyed + len(source.contract.rules)] = [rule.on_fail for rule in source.contract.rules]
     verdicts = tuple(_as(one, on_fail) for one, on_fail in zip(checked.verdicts, told, strict=True))
-    return verdicts, len(raw), len(checked.quarantined), next(_of_whole(source.contract, len(raw)), "")
+    late = next(_of_whole(source.contract, len(raw)), "")
+    return tuple(_mistyped(source.contract, rows)), verdicts, len(raw), len(checked.quarantined), late
+
+
+def _mistyped(contract: Contract, rows: pl.DataFrame) -> Iterator[Verdict]:
+    """The types of a contract that some values are not of."""
+    import polars as pl
+
+    from noria.contracts import Verdict, type_reason
+
+    if "_reasons" not in rows.columns:
+        return
+    reasons = rows.select("_row", "_reasons").explode("_reasons").drop_nulls()
+    for column, kind in contract.types.items():
+        head = column + type_reason(kind)
+        found = reasons.filter(pl.col("_reasons").str.starts_with(head))
+        if len(found):
+            examples = tuple(f"row {row}: {reason.removeprefix(head)}" for row, reason in found.head(3).rows())
+            yield Verdict(f"{column} is of type {kind}", column, "quarantine", len(rows), len(found), examples)
 
 
 def _as(verdict: Verdict, on_fail: str) -> Verdict:
