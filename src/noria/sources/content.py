@@ -6,6 +6,8 @@ import codecs
 import gzip
 import stat
 import tempfile
+import time
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,6 +30,8 @@ FORMATS = (*TEXTS, ".parquet", ".arrow", ".feather", ".avro", *EXCEL)
 PACKED = (".gz", ".zip", ".zst")
 _CHUNK = 1 << 20
 _IN_MEMORY = 64 << 20
+_LET_GO = 10.0
+"""Seconds that a parser is waited for once it was told that there is no more."""
 _BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 
 
@@ -182,6 +186,36 @@ class Pieces:
 
     def close(self) -> None:
         self.closed = True
+
+    def end(self) -> None:
+        """There is nothing more, whoever asks."""
+        self._more = lambda size: b""
+
+
+class Lent:
+    """Pieces as lent to a parser with threads of its own; they are given back once none of these can ask any more.
+
+    A thread that asks while Python ends takes the whole process with it.
+    """
+
+    closed = False
+
+    def __init__(self, pieces: Pieces):
+        self.read = pieces.read
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def given_back(pieces: Pieces, lent: weakref.ref[Lent]) -> None:
+    """End the pieces, and wait until the parser that they were lent to has let go of them."""
+    pieces.end()
+    until = time.monotonic() + _LET_GO
+    while lent() is not None and time.monotonic() < until:
+        time.sleep(0.0005)
 
 
 @contextmanager

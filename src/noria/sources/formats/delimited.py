@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from noria.core import DataError
-from noria.sources.content import MOST_LINE, Pieces, text_of, unpacked
+from noria.sources.content import MOST_LINE, Lent, Pieces, given_back, text_of, unpacked
 from noria.sources.formats import Given
 
 if TYPE_CHECKING:
@@ -107,9 +108,13 @@ def _blocks(given: Given, names: list[str], block: int, ragged: list[Any], done:
         return "error"
 
     with _text(given) as text:
+        reader, lent = None, Lent(text)
+        still_lent = weakref.ref(lent)
+        file = pyarrow.PythonFile(lent, "r")
+        del lent
         try:
             reader = arrow_csv.open_csv(
-                pyarrow.PythonFile(text, "r"),
+                file,
                 read_options=arrow_csv.ReadOptions(
                     block_size=block, column_names=None if _has_header(given) else names
                 ),
@@ -138,6 +143,10 @@ def _blocks(given: Given, names: list[str], block: int, ragged: list[Any], done:
             if text.error is not None:
                 raise text.error from None
             raise
+        finally:
+            text.end()
+            del reader, file  # they hold what was lent, and so do their threads
+            given_back(text, still_lent)
 
 
 def _has_header(given: Given) -> bool:
