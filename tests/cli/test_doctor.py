@@ -59,6 +59,9 @@ def test_libraries_that_are_missing_or_too_old(monkeypatch):
         "no-such-extra>=2; extra == 'kafka'",
         "httpx>=999; extra == 'test'",
         "noria[docs]; extra == 'test'",
+        "no-such-tool>=2.5; (sys_platform == 'linux' or sys_platform != 'linux') and extra == 'test'",
+        "elsewhere>=1; sys_platform == 'nowhere' and extra == 'test'",
+        "elsewhere>=1; sys_platform == 'nowhere'",
     ]
     monkeypatch.setattr(doctor, "requires", lambda name: needs)
     assert list(doctor._libraries()) == [
@@ -66,7 +69,7 @@ def test_libraries_that_are_missing_or_too_old(monkeypatch):
         ("MISSING", "no-such-library-anywhere 1: pip install -U no-such-library-anywhere"),
         ("ok", f"pytest {version('pytest')}"),
         ("absent", "extra 'kafka' (no-such-extra): pip install -e '.[kafka]'"),
-        ("absent", "extra 'test' (httpx): pip install -e '.[test]'"),
+        ("absent", "extra 'test' (httpx, no-such-tool): pip install -e '.[test]'"),
     ]
 
 

@@ -146,7 +146,7 @@ def test_without_the_library_it_looks(watching, parcels, tmp_path):
         "u.find_spec = lambda name, *more: None if name == 'watchfiles' else find(name, *more)\n"
     )
     watch = watching("--every", "1s", PYTHONPATH=str(hidden))
-    assert "pip install 'noria[watch]'" in watch.until("Ctrl-C ends it", 60)
+    assert "pip install -e '.[watch]'" in watch.until("Ctrl-C ends it", 60)
     add_row(parcels)
     watch.until("parcels: 6,901 read")
     code, seconds = watch.end(signal.SIGTERM)

@@ -13,11 +13,12 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from packaging.requirements import Requirement
 
 if TYPE_CHECKING:
     from noria.workspace import Workspace
 
-_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?(?:>=([0-9.]+))?.*?(?:;\s*extra == ['\"]([\w-]+)['\"])?$")
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([\w.-]+)['"]""")
 _WIDTH = 100
 
 
@@ -65,19 +66,20 @@ def _libraries() -> Iterator[tuple[str, str]]:
     """What the installed package says that it needs; a missing extra is told, not counted as a fault."""
     there: list[str] = []
     absent: dict[str, list[str]] = {}
-    for requirement in requires("noria") or ():
-        match = _REQUIREMENT.match(requirement.strip())
-        if match is None or match.group(1) == "noria":
+    for requirement in map(Requirement, requires("noria") or ()):
+        applies, extra = _asked_for(requirement)
+        if not applies or requirement.name == "noria":
             continue
-        name, least, extra = match.groups()
+        name = requirement.name
+        least = next((one.version for one in requirement.specifier if one.operator == ">="), "")
         try:
             found = version(name)
         except PackageNotFoundError:
             found = ""
-        if found and not (least and _numbers(found) < _numbers(least)):
+        if found and requirement.specifier.contains(found, prereleases=True):
             there += [f"{name} {found}"] if extra is None else []
         elif extra is None:
-            yield "MISSING", f"{name} {least or ''}{f', {found} is too old' if found else ''}: pip install -U {name}"
+            yield "MISSING", f"{name} {least}{f', {found} is too old' if found else ''}: pip install -U {name}"
         else:
             absent.setdefault(extra, []).append(name)
     yield "ok", ", ".join(there)
@@ -85,8 +87,14 @@ def _libraries() -> Iterator[tuple[str, str]]:
         yield "absent", f"extra '{extra}' ({', '.join(names)}): pip install -e '.[{extra}]'"
 
 
-def _numbers(text: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", text)[:3]]
+def _asked_for(requirement: Requirement) -> tuple[bool, str | None]:
+    """Whether a requirement is meant for this machine, and the extra that it belongs to."""
+    if requirement.marker is None:
+        return True, None
+    for extra in _EXTRA.findall(str(requirement.marker)):
+        if requirement.marker.evaluate({"extra": extra}):
+            return True, extra
+    return requirement.marker.evaluate({"extra": ""}), None
 
 
 def _on_one_line(error: Exception) -> str:

@@ -94,7 +94,7 @@ def watch_project(workspace: Workspace, asked: Asked, every: float) -> NoReturn:
 def _note(workspace: Workspace, declared: Project | None, every: float) -> None:
     number = len(folders_of(workspace, declared))
     told = f"{number} folder{'s' * (number > 1)} watched, all else " if _has_watcher() else ""
-    hint = "" if told else " (pip install 'noria[watch]': files tell at once)"
+    hint = "" if told else " (pip install -e '.[watch]': files tell at once)"
     typer.echo(f"{time.strftime('%H:%M:%S')}  {told}looked at every {every:g} s{hint}; Ctrl-C ends it", err=True)
     sys.stdout.flush()
 

@@ -266,7 +266,7 @@ jobs:
       - uses: actions/setup-python@v6
         with:
           python-version: "3.12"
-      - run: pip install 'noria[schedule]'
+      - run: pip install -e '.[schedule]'
       - uses: actions/cache/restore@v4
         with:
           path: .noria-workspace
