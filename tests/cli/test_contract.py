@@ -143,3 +143,21 @@ def test_a_profile_is_told_and_compared(run, folder):
     code, out, _ = run("profile", "new.csv", "--diff", "before.json")
     assert code == 1
     assert "mail: personal: e-mail -> nothing" in out
+
+
+def test_another_separator_is_named_and_said(run, folder):
+    (folder / "one.csv").write_text("a;b\n1;2\n3;4\n", encoding="utf-8")
+    (folder / "two.csv").write_text("a;b\n1,5;2,5\n", encoding="utf-8")
+    for command in (["profile"], ["contract", "infer"]):
+        for file in ("one.csv", "two.csv"):
+            code, _, err = run(*command, file)
+            assert (code, "--separator ';'" in err) == (3, True)
+        assert run(*command, "two.csv", "--separator", ";")[0] == 0
+    assert 'types={"a;b"' in run("contract", "infer", "one.csv", "--separator", ",")[1]
+
+
+def test_a_table_is_tested_with_the_separator_of_its_source(run, folder):
+    (folder / "project.py").write_text(PROJECT.replace('"things.csv"', 'nr.files("things.csv", separator=";")'))
+    (folder / "new.csv").write_text(ROWS.replace(",", ";"), encoding="utf-8")
+    code, out, _ = run("contract", "test", "new.csv")
+    assert (code, "200 rows: 200 would be kept" in out) == (0, True)

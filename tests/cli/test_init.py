@@ -194,3 +194,27 @@ def test_options_of_a_table_are_refused_without_one(tmp_path, init):
     code, _, err = init(str(tmp_path / "parcels"), "--positive", "x")
     assert code == 2
     assert "--positive says nothing" in err
+
+
+@pytest.mark.parametrize(("separator", "given"), [(";", ";"), ("\t", "\\t")])
+def test_another_separator_is_said_and_stands_in_the_project(tmp_path, monkeypatch, init, separator, given):
+    monkeypatch.chdir(tmp_path)
+    TABLE.write_csv(tmp_path / "data.csv", separator=separator)
+    code, _, err = init(str(tmp_path / "data.csv"), "--target", "left")
+    assert code == 3
+    assert f"--separator '{given}'" in err
+    code, _, err = init(str(tmp_path / "data.csv"), "--target", "left", "--separator", given)
+    assert (code, err) == (0, "")
+    assert load_project(tmp_path / "data").spine.source.origin.separator == separator
+    assert formatted(tmp_path / "data").stdout == ""
+    from noria.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "data"])
+    assert ended.value.code == 0
+
+
+def test_what_is_no_separator_is_refused(tmp_path, table, init):
+    assert init(table(TABLE), "--target", "left", "--separator", ";;")[0] == 2
+    assert init("somewhere", "--separator", ";")[0] == 2
+    assert init(table(TABLE, "data.parquet"), "--target", "left", "--separator", ";", "--into", "made")[0] == 2

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from noria.cli.reading import Separator
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -39,12 +41,13 @@ def _infer(
         Literal["warn", "quarantine", "fail"],
         typer.Option(help="What a guess does."),
     ] = "warn",
+    separator: Separator = None,
 ) -> None:
     """Print the contract that a table keeps, as Python: types, key, nulls, ranges, sets, what is personal."""
     from noria.cli.profile import profile_at
     from noria.contracts import contract_source, inferred
 
-    contract = inferred(profile_at(place), on_fail, datetime.now(UTC))
+    contract = inferred(profile_at(place, separator), on_fail, datetime.now(UTC))
     typer.echo("import noria as nr\n\ncontract = " + contract_source(contract))
 
 
@@ -179,10 +182,14 @@ def _tested(
     aside, and what is wrong of the whole table."""
     from noria.contracts import check, rules_of
     from noria.ingest import prepared
-    from noria.sources import read
+    from noria.sources import Files, read
 
     origin = place if "://" in place else str(Path(place).resolve())
-    raw = read(source.replace(origin=origin), base)
+    if isinstance(source.origin, Files) and Path(origin).suffix == Path(source.origin.url).suffix:
+        tested = source.replace(origin=source.origin.replace(url=origin))  # with its separator, encoding and the like
+    else:
+        tested = source.replace(origin=origin)
+    raw = read(tested, base)
     by_name = {one.name: one for one in project.sources}
     references = {
         name: prepared(by_name[name], read(by_name[name], base)).select(*by_name[name].contract.key, "_row")

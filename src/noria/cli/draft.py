@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from noria.cli.reading import name_of
+from noria.cli.reading import name_of, tab
 
 if TYPE_CHECKING:
     from noria.contracts import Proposal
@@ -17,7 +17,7 @@ _WIDE = 60
 _SKIP = "  # fmt: skip"
 
 
-def project_text(proposal: Proposal, name: str, origin: str) -> str:
+def project_text(proposal: Proposal, name: str, origin: str, separator: str | None = None) -> str:
     """The text of ``project.py``.
 
     Parameters
@@ -28,9 +28,11 @@ def project_text(proposal: Proposal, name: str, origin: str) -> str:
         Of the project.
     origin : str
         Where the rows are, as it stands in the source.
+    separator : str, optional
+        What parts the columns of a CSV file, where it is no comma.
     """
     before, after = [*_head(proposal), *_columns(proposal)], list(_rest(proposal, name))
-    source = list(_source(proposal, origin, _MOST_LINES - len(before) - len(after)))
+    source = list(_source(proposal, origin, separator, _MOST_LINES - len(before) - len(after)))
     return "\n".join([*before, *source, *after]) + "\n"
 
 
@@ -65,14 +67,18 @@ def _columns(proposal: Proposal) -> Iterator[str]:
     yield ""
 
 
-def _source(proposal: Proposal, origin: str, room: int) -> Iterator[str]:
+def _source(proposal: Proposal, origin: str, separator: str | None, room: int) -> Iterator[str]:
     from noria.contracts import text
+    from noria.contracts.exchange.python import call
 
     others = [column for column in proposal.carried if column not in _plain(proposal)]
     known = " + ".join(["COLUMNS"] * bool(_plain(proposal)) + [f"[{', '.join(map(text, others))}]"] * bool(others))
     yield "rows = nr.Source("
     yield f"    {text(name_of(origin))},"
-    yield f"    {text(origin)},  # beside this file; or s3://, postgresql://, https://…"
+    if separator is not None:
+        yield f"    {call('nr.files', [text(origin), f'separator={text(tab(separator))}'], 4)},"
+    else:
+        yield f"    {text(origin)},  # beside this file; or s3://, postgresql://, https://…"
     if proposal.time:
         yield '    # When a row\'s outcome is known. If it is known later, say so: lag="7d".'
         yield f"    event_time={text(proposal.time)},"

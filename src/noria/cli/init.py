@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from noria.cli.reading import Separator
+
 if TYPE_CHECKING:
     from noria.contracts import Proposal
 
@@ -48,19 +50,20 @@ def _init(
         str | None, typer.Option(help="The column that says when the question is asked; none: there is no such.")
     ] = None,
     into: Annotated[Path | None, typer.Option(help="The folder to make, where a table is given.")] = None,
+    separator: Separator = None,
 ) -> None:
     """Write a small project that runs: with data of its own, or proposed from a table of yours."""
     from noria.core import DeclarationError
 
     if not _is_table(name) and target is None:
-        given = {"--positive": positive, "--time": time, "--into": into}
+        given = {"--positive": positive, "--time": time, "--into": into, "--separator": separator}
         if extra := [option for option, value in given.items() if value is not None]:
             mend = "name the table too: noria init data.csv --target answer"
             raise DeclarationError(f"{extra[0]} says nothing without a table", value=name, mend=mend)
         folder = make_project(Path(name))
         typer.echo(f"made {folder}\nnext: noria run {folder}")
         return
-    for line in _from_table(name, target, positive, time, into):
+    for line in _from_table(name, target, positive, time, into, separator):
         typer.echo(line)
 
 
@@ -69,7 +72,7 @@ def _is_table(name: str) -> bool:
 
 
 def _from_table(
-    place: str, target: str | None, positive: str | None, time: str | None, into: Path | None
+    place: str, target: str | None, positive: str | None, time: str | None, into: Path | None, separator: str | None
 ) -> Iterator[str]:
     from noria.cli.reading import name_of, source_of, typed_batches
     from noria.contracts import MOST_COLUMNS, Profiler, propose
@@ -78,7 +81,7 @@ def _from_table(
     folder = into or Path(name_of(place))
     _refuse_folder(folder)
     profiler = Profiler()
-    source = source_of(place)
+    source = source_of(place, separator=separator)
     for batch in typed_batches(source, Path.cwd(), MOST_COLUMNS):
         profiler.update(batch)
     if target is None:
@@ -89,7 +92,7 @@ def _from_table(
             mend=f"noria init {redacted(place)} --target COLUMN",
         )
     found = propose(profiler, target, positive=positive, time=time)
-    write_proposed(folder, found, place)
+    write_proposed(folder, found, place, separator)
     yield f"{profiler.rows:,} rows, {len(profiler.columns)} columns"
     yield f"the question: is {target} {found.answer.yes}? ({found.answer.share:.1%} of the rows; {found.answer.why})"
     yield (f"asked at {found.time}, parted by time" if found.time else "no time to go by: parted at random") + (
@@ -103,7 +106,7 @@ def _from_table(
     yield f"next: read {folder}/project.py, then noria run {folder} && noria serve {folder}"
 
 
-def write_proposed(folder: Path, found: Proposal, place: str) -> None:
+def write_proposed(folder: Path, found: Proposal, place: str, separator: str | None = None) -> None:
     """Write the project that was proposed for a table."""
     from noria.cli.draft import project_text
     from noria.contracts import text
@@ -112,7 +115,7 @@ def write_proposed(folder: Path, found: Proposal, place: str) -> None:
     with _made(folder) as made:
         for template, file in _FROM_DATA.items():
             _write(made / file, _template(template).substitute(name=folder.name, target=text(found.answer.column)))
-        _write(made / "project.py", project_text(found, folder.resolve().name, origin))
+        _write(made / "project.py", project_text(found, folder.resolve().name, origin, separator))
 
 
 def make_project(folder: Path) -> Path:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from noria.cli.reading import Separator
+
 if TYPE_CHECKING:
     from noria.contracts import ColumnProfile, Profile
 
@@ -26,11 +28,12 @@ def _profile(
     before: Annotated[
         Path | None, typer.Option("--diff", metavar="PROFILE", help="The JSON of another: say what differs; exit 1.")
     ] = None,
+    separator: Separator = None,
 ) -> None:
     """Say what is in a table: types, nulls, ranges, frequent values, times covered, keys, what looks personal."""
     from noria.contracts import differences
 
-    found = profile_at(place)
+    found = profile_at(place, separator)
     if before is not None:
         differing = differences(read_profile(before), found)
         if as_json:
@@ -46,12 +49,12 @@ def _profile(
         typer.echo(line)
 
 
-def profile_at(place: str) -> Profile:
+def profile_at(place: str, separator: str | None = None) -> Profile:
     """The profile of what is read at a place."""
     from noria.cli.reading import source_of, typed_batches
     from noria.contracts import profile_of
 
-    return profile_of(typed_batches(source_of(place), Path.cwd()))
+    return profile_of(typed_batches(source_of(place, separator=separator), Path.cwd()))
 
 
 def read_profile(file: Path) -> Profile:

@@ -5,21 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     import polars as pl
 
     from noria.declarations import Source
+    from noria.sources import Batch
+
+Separator = Annotated[
+    str | None,
+    typer.Option("--separator", help="What stands between the columns of a CSV file: ';', or '\\t' for a tab."),
+]
 
 
-def source_of(place: str, name: str | None = None) -> Source:
+def source_of(place: str, name: str | None = None, *, separator: str | None = None) -> Source:
     """A source that reads a file, a glob or a URL, named after it."""
     from noria.declarations import Source
+    from noria.sources import files
 
-    source = Source(name or name_of(place), place)
+    source = Source(name or name_of(place), place if separator is None else files(place, separator=tab(separator)))
     source._where = "the command line"  # no file of the user's declares it
     return source
+
+
+def tab(separator: str) -> str:
+    """A separator as it was meant: a shell has no simple way to write a tab."""
+    return "\t" if separator == "\\t" else separator
 
 
 def name_of(place: str) -> str:
@@ -59,8 +73,9 @@ def typed_batches(source: Source, base: Path, most: int = 20_000) -> Iterator[pl
     from noria.sources import Ask, KindsFold, as_kinds, connector
 
     reader, ask = connector(source), Ask(source, base)
+    guessed = isinstance(source.origin, str)
     fold, first, count, rows = KindsFold(), None, 0, 0
-    for batch in reader.batches(ask):
+    for batch in _told(reader.batches(ask)) if guessed else reader.batches(ask):
         count, rows = count + 1, rows + len(batch.frame)
         first = batch if count == 1 else None
         if len(batch.frame.columns) > most:
@@ -77,3 +92,29 @@ def typed_batches(source: Source, base: Path, most: int = 20_000) -> Iterator[pl
     kinds = fold.kinds()
     for batch in [first] if first is not None else reader.batches(ask):
         yield as_kinds(batch.frame, kinds) if batch.untyped else batch.frame
+
+
+def _told(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Batches of texts that were read as if commas parted them; another separator is named in the error."""
+    from noria.core import DataError
+
+    try:
+        for batch in batches:
+            [first, *others] = batch.frame.columns or [""]
+            if batch.untyped and not others and (found := _separator_in(first)):
+                said = "there is one column alone, and a separator in its name"
+                raise DataError(said, place=batch.place, value=first, mend=_say(found))
+            yield batch
+    except DataError as error:
+        if "separator" in (error.mend or "") and (found := _separator_in(str(error.value))):
+            error.mend = _say(found)
+        raise
+
+
+def _separator_in(text: str) -> str:
+    return next((one for one in ";\t|" if one in text), "")
+
+
+def _say(separator: str) -> str:
+    shown = "\\t" if separator == "\t" else separator
+    return f"is this what parts the columns? --separator '{shown}' (a comma: --separator ',')"
