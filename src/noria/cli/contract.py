@@ -212,8 +212,6 @@ def _tested(
 
 def _mistyped(contract: Contract, rows: pl.DataFrame) -> Iterator[Verdict]:
     """The types of a contract that some values are not of."""
-    import polars as pl
-
     from noria.contracts import Verdict, type_reason
 
     if "_reasons" not in rows.columns:
@@ -221,7 +219,7 @@ def _mistyped(contract: Contract, rows: pl.DataFrame) -> Iterator[Verdict]:
     reasons = rows.select("_row", "_reasons").explode("_reasons").drop_nulls()
     for column, kind in contract.types.items():
         head = column + type_reason(kind)
-        found = reasons.filter(pl.col("_reasons").str.starts_with(head))
+        found = reasons.filter(reasons["_reasons"].str.starts_with(head))
         if len(found):
             examples = tuple(f"row {row}: {reason.removeprefix(head)}" for row, reason in found.head(3).rows())
             yield Verdict(f"{column} is of type {kind}", column, "quarantine", len(rows), len(found), examples)
