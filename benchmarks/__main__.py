@@ -1,7 +1,7 @@
 """``python -m benchmarks [NAME …]``: run benchmarks, each in its own process, and print Noria beside its peers.
 
-Without names all are run, and ``benchmarks/RESULTS.md`` is written. A benchmark is a module here with a function
-``main`` that says `Comparison`s.
+Without names all are run, and ``benchmarks/RESULTS.md`` is written; with names, their sections of it. A benchmark is a
+module here with a function ``main`` that says `Comparison`s.
 """
 
 from __future__ import annotations
@@ -30,9 +30,23 @@ def main(names: list[str]) -> int:
     found = {name: list(comparisons(name)) for name in names or known}
     text = "\n".join(report(found))
     print(text)
-    if not names:
-        (HERE / "RESULTS.md").write_text(text + "\n", encoding="utf-8")
+    results = HERE / "RESULTS.md"
+    if names:
+        text = with_sections(results.read_text(encoding="utf-8"), found)
+    results.write_text(text.rstrip() + "\n", encoding="utf-8")
     return 0
+
+
+def with_sections(text: str, found: dict[str, list[Comparison]]) -> str:
+    """The results with the sections of some benchmarks written anew, each saying when and beside what it was run."""
+    head, *parts = text.split("\n## ")
+    sections = {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in parts}
+    for name, each in found.items():
+        versions = sorted({(peer, number) for one in each for peer, number in one.versions.items()})
+        beside = ", ".join(f"{peer} {number}" for peer, number in versions)
+        said = f"Run on {datetime.now(UTC):%Y-%m-%d}" + (f" beside {beside}." if beside else ".")
+        sections[name] = said + "\n\n" + "\n".join(table(each))
+    return "\n".join([head.rstrip(), *(f"\n## {name}\n\n{sections[name]}" for name in sorted(sections))])
 
 
 def comparisons(name: str) -> Iterator[Comparison]:
@@ -63,12 +77,17 @@ def report(found: dict[str, list[Comparison]]) -> Iterator[str]:
         yield ""
         yield f"## {name}"
         yield ""
-        yield "| what | Noria | peer | ratio | goal | note |"
-        yield "|---|---:|---:|---:|---|---|"
-        for one in each:
-            theirs = f"{one.peer}: {figure(one.theirs, one.unit)}" if one.theirs is not None else ""
-            ratio = f"{one.ratio:.2f}" if one.ratio is not None else ""
-            yield f"| {one.what} | {figure(one.noria, one.unit)} | {theirs} | {ratio} | {one.goal} | {one.note} |"
+        yield from table(each)
+
+
+def table(each: list[Comparison]) -> Iterator[str]:
+    """What one benchmark says, as a table."""
+    yield "| what | Noria | peer | ratio | goal | note |"
+    yield "|---|---:|---:|---:|---|---|"
+    for one in each:
+        theirs = f"{one.peer}: {figure(one.theirs, one.unit)}" if one.theirs is not None else ""
+        ratio = f"{one.ratio:.2f}" if one.ratio is not None else ""
+        yield f"| {one.what} | {figure(one.noria, one.unit)} | {theirs} | {ratio} | {one.goal} | {one.note} |"
 
 
 def figure(value: float, unit: str) -> str:
