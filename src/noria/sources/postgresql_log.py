@@ -88,7 +88,7 @@ class SqlLog(Connector):
 
         The slot keeps the log from before that moment on. What both show is told apart by the numbers of transactions.
         """
-        log = retried(lambda: _Log(self, ask), tries=ask.source.tries, say=ask.say)
+        log = retried(lambda: _Log(self, ask), tries=ask.source.tries, extra="sql", say=ask.say)
         with contextlib.closing(log):
             yield from log.rows() if since is None else log.changes(since)
 
@@ -99,7 +99,7 @@ class SqlLog(Connector):
 
     def committed(self, ask: Ask, state: State) -> None:
         """Let the server forget the log up to there. It is not asked to before rows are committed."""
-        log = retried(lambda: _Log(self, ask), tries=ask.source.tries, say=ask.say)
+        log = retried(lambda: _Log(self, ask), tries=ask.source.tries, extra="sql", say=ask.say)
         with contextlib.closing(log):
             log.advance(state["lsn"])
 

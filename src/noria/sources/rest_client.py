@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import ssl
 import time
 import zlib
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import unquote
 
 from noria.core import DataError, DeclarationError, NoriaError, TransientError, redacted, require, without_secrets
 from noria.declarations import Secret
@@ -27,6 +28,8 @@ MOST_REDIRECTS = 5
 MOST_TIMEOUTS = 10
 """A whole answer comes within this many times the timeout, which is the longest wait for some of it."""
 _CHUNK = 1 << 20
+_PACKED = re.compile(r"(?:[A-Za-z0-9+/_-]|%2[BbFf]){6,}(?:=|%3[Dd]){0,2}")
+_AS_USUAL = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ class RestClient:
         def once() -> Answer:
             return self._once(url, method, params, headers or {}, secret_params or {}, body)
 
-        return retried(once, tries=self._ask.source.tries, breaker=self._breaker, say=self._ask.say)
+        return retried(once, tries=self._ask.source.tries, extra="rest", breaker=self._breaker, say=self._ask.say)
 
     def _once(
         self,
@@ -271,10 +274,20 @@ class RestClient:
         """The start of an answer without what the server may have repeated of our secrets."""
         text = " ".join(content[:2000].decode(errors="replace").split())
         for value in self._secrets:
-            packed = base64.b64encode(value.encode()).decode()
-            for form in (value, quote(value, safe=""), quote_plus(value), packed.rstrip("=")):
-                text = text.replace(form, "***")
+            text = _written(value).sub("***", text)
+        text = _PACKED.sub(lambda found: "***" if self._is_in(found[0]) else found[0], text)
         return without_secrets(text)[:160]
+
+    def _is_in(self, packed: str) -> bool:
+        """Whether a text is base64 of a secret of ours, alone or with others: ``user:password``."""
+        plain = unquote(packed).rstrip("=").translate(_AS_USUAL)
+        # Where it begins and ends is not sure: a sign before it may be one of base64's, too.
+        for start in range(min(4, len(plain))):
+            some = plain[start:][: (len(plain) - start) // 4 * 4] if (len(plain) - start) % 4 == 1 else plain[start:]
+            found = base64.b64decode(some + "=" * (-len(some) % 4))
+            if any(value.encode() in found for value in self._secrets if value):
+                return True
+        return False
 
     @contextmanager
     def _faults(self, place: str) -> Iterator[None]:
@@ -303,6 +316,15 @@ class RestClient:
 
     def _safe_text(self, error: Exception) -> str:
         return self.safe(str(error).encode())
+
+
+def _written(secret: str) -> re.Pattern[str]:
+    """A secret as it is or percent-encoded, be it all of it or some signs."""
+    signs = []
+    for sign in secret:
+        encoded = "".join(f"%{byte:02X}" for byte in sign.encode())
+        signs.append(f"(?:{re.escape(sign)}|(?i:{encoded})" + (r"|\+)" if sign == " " else ")"))
+    return re.compile("".join(signs) or r"(?!)")
 
 
 def _pieces(chunk: bytes, unpacker: Any) -> Iterator[bytes]:

@@ -39,6 +39,7 @@ def retried(
     call: Callable[[], T],
     *,
     tries: int,
+    extra: str = "rest",
     breaker: Breaker | None = None,
     say: Callable[[str], None] = lambda text: None,
     sleep: Callable[[float], None] = time.sleep,
@@ -54,6 +55,8 @@ def retried(
         What is tried. It must be safe to repeat, and must have a timeout of its own.
     tries : int
         How often, at most.
+    extra : str
+        The extra of Noria that the source needs: it brings the library that waits.
     breaker : Breaker, optional
         Shared by the calls to one server: all of them end at once while it is open.
     say : callable
@@ -80,7 +83,7 @@ def retried(
     no route: trying again in 0 s (2 of 3)
     42
     """
-    tenacity = require("tenacity", extra="rest")
+    tenacity = require("tenacity", extra=extra)
     began = time.monotonic()
 
     def once() -> T:

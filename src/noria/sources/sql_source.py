@@ -107,7 +107,7 @@ class Sql(Connector):
         come, a database that does not answer is asked ``Source.tries`` times.
         """
         reading = _Reading(self, ask, since)
-        rows, first = retried(reading.start, tries=ask.source.tries, say=ask.say)
+        rows, first = retried(reading.start, tries=ask.source.tries, extra="sql", say=ask.say)
         with contextlib.closing(rows):
             if first is None:
                 yield Batch(reading.empty, self.place)
@@ -123,7 +123,7 @@ class Sql(Connector):
     def peek(self, ask: Ask) -> pl.DataFrame | None:
         """No row, but the columns and types."""
         reading = _Reading(self, ask, None)
-        return retried(reading.peek, tries=ask.source.tries, say=ask.say)
+        return retried(reading.peek, tries=ask.source.tries, extra="sql", say=ask.say)
 
     @property
     def place(self) -> str:

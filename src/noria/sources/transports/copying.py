@@ -16,13 +16,13 @@ from noria.sources.transports import Listed
 T = TypeVar("T")
 
 
-def tried(ask: Ask, call: Callable[[], T]) -> T:
-    """What a call gives, tried as often as the source says."""
-    return retried(call, tries=ask.source.tries, say=ask.say)
+def tried(ask: Ask, call: Callable[[], T], *, extra: str) -> T:
+    """What a call gives, tried as often as the source says; `extra` is the one of Noria that the transport needs."""
+    return retried(call, tries=ask.source.tries, extra=extra, say=ask.say)
 
 
 @contextmanager
-def copied(ask: Ask, file: Listed, read: Callable[[int], Iterator[bytes]]) -> Iterator[BinaryIO]:
+def copied(ask: Ask, file: Listed, read: Callable[[int], Iterator[bytes]], *, extra: str) -> Iterator[BinaryIO]:
     """A temporary copy of a file; the disk, not the memory, holds it.
 
     Parameters
@@ -33,6 +33,8 @@ def copied(ask: Ask, file: Listed, read: Callable[[int], Iterator[bytes]]) -> It
         The file as it was listed: exactly so many bytes are taken.
     read : callable
         Its bytes from an offset on; raises a TransientError where the file is not what was listed.
+    extra : str
+        The extra of Noria that the transport needs.
     """
     with tempfile.TemporaryFile() as copy:
 
@@ -49,7 +51,7 @@ def copied(ask: Ask, file: Listed, read: Callable[[int], Iterator[bytes]]) -> It
         while True:
             before = copy.tell()
             try:
-                tried(ask, go_on)
+                tried(ask, go_on, extra=extra)
                 break
             except TransientError:
                 if copy.tell() == before:

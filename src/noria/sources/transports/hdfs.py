@@ -28,11 +28,13 @@ class Hdfs:
     def __init__(self, ask: Ask, origin: Files):
         self._ask = ask
         host, _, path = origin.url.partition("://")[2].partition("/")
+        if ":" in host.rpartition("@")[0]:
+            raise ask.source.refuse("a URL holds no password", field="origin", mend="the environment of Hadoop says it")
         self._root, self._path = f"hdfs://{host}", unquote("/" + path)
         self._system: Any = None
 
     def listed(self, *, marks: bool) -> list[Listed]:
-        found = tried(self._ask, self._found)
+        found = tried(self._ask, self._found, extra="hdfs")
         if not found:
             raise no_such_file(self._ask, self._root + self._path)
         return sorted(found, key=lambda file: file.name)
@@ -67,7 +69,7 @@ class Hdfs:
                 if self._listed(self._connected().get_file_info([file.key])[0]) != file:
                     raise changed(self._ask, file)
 
-        return copied(self._ask, file, read)
+        return copied(self._ask, file, read, extra="hdfs")
 
     def _connected(self) -> Any:
         from pyarrow import fs

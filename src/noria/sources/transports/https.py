@@ -48,7 +48,7 @@ class Https:
             with self._client.answer("GET", {}) as answer:
                 return dict(answer.headers)
 
-        about = tried(self._ask, ask_head)
+        about = tried(self._ask, ask_head, extra="rest")
         length = about.get("content-length", "")
         return [Listed(place, place, int(length) if length.isdigit() else -1, _mark(about), self._url)]
 
@@ -68,7 +68,7 @@ class Https:
                     if chunk[skipped:]:
                         yield chunk[skipped:]
 
-        return copied(self._ask, file, read)
+        return copied(self._ask, file, read, extra="rest")
 
     def close(self) -> None:
         self._client.__exit__()

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from noria.core import DataError, TransientError, require, scheme_of
+from noria.core import DataError, TransientError, redacted, require, scheme_of
 from noria.declarations import Secret
 from noria.sources.connector import Ask
 from noria.sources.transports import Listed, fixed_part, has_magic, no_such_file, pattern_of
@@ -31,8 +31,9 @@ class Objects:
         self._scheme = scheme_of(origin.url)
         self._bucket, _, self._key = origin.url.partition("://")[2].partition("/")
         self._root = f"{self._scheme}://{self._bucket}/"
-        if not self._bucket or "@" in self._bucket or not self._key:
-            raise ask.source.refuse("an object has a bucket and a key", field="origin", value=self._root,
+        if not self._bucket or any(sign in self._bucket for sign in "@:") or not self._key:
+            raise ask.source.refuse("an object has a bucket and a key", field="origin",
+                                    value=redacted(origin.url),
                                     mend=f"{self._scheme}://bucket/folder/*.parquet")  # fmt: skip
         self._store = self._opened_store(dict(origin.store))
 
@@ -55,7 +56,7 @@ class Objects:
                                           mend="see the settings in the docs of files") from None  # fmt: skip
 
     def listed(self, *, marks: bool) -> list[Listed]:
-        found = tried(self._ask, self._found)
+        found = tried(self._ask, self._found, extra="objects")
         if not found:
             raise no_such_file(self._ask, self._root + self._key)
         return sorted(found, key=lambda file: file.name)
@@ -90,7 +91,7 @@ class Objects:
                     part = bytes(answer.bytes())
                 yield part
 
-        return copied(self._ask, file, read)
+        return copied(self._ask, file, read, extra="objects")
 
     @contextmanager
     def _faults(self, file: Listed | None = None) -> Iterator[None]:

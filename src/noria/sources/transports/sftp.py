@@ -53,7 +53,7 @@ class Sftp:
         self._sftp: Any = None
 
     def listed(self, *, marks: bool) -> list[Listed]:
-        found = tried(self._ask, self._found)
+        found = tried(self._ask, self._found, extra="sftp")
         if not found:
             raise no_such_file(self._ask, self._root + self._path)
         return sorted(found, key=lambda file: file.name)
@@ -118,7 +118,7 @@ class Sftp:
                     raise changed(self._ask, file)
                 remote.close()
 
-        return copied(self._ask, file, read)
+        return copied(self._ask, file, read, extra="sftp")
 
     def _connected(self) -> Any:
         if self._sftp is not None:
