@@ -161,3 +161,14 @@ def test_a_table_is_tested_with_the_separator_of_its_source(run, folder):
     (folder / "new.csv").write_text(ROWS.replace(",", ";"), encoding="utf-8")
     code, out, _ = run("contract", "test", "new.csv")
     assert (code, "200 rows: 200 would be kept" in out) == (0, True)
+
+
+def test_what_no_rule_says_is_refused_or_listed(run, folder):
+    (folder / "others.yaml").write_text(
+        "{kind: DataContract, apiVersion: v3.1.0, schema: [{name: orders, properties: ["
+        "{name: x, logicalType: integer, required: true, logicalTypeOptions: {multipleOf: 5}}]}]}"
+    )
+    code, _, err = run("contract", "import", "others.yaml")
+    assert (code, "orders.x: multipleOf 5" in err, "--lenient" in err) == (2, True, True)
+    code, out, _ = run("contract", "import", "others.yaml", "--lenient")
+    assert (code, "# left out: x: multipleOf 5" in out, 'nr.not_null("x")' in out) == (0, True, True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from noria.contracts import Verdict
     from noria.declarations import Contract, Project, Source
 
+_Read = TypeVar("_Read")
 _ProjectPlace = Annotated[
     str | None, typer.Option("--project", help="Its file or folder; by default the one around here.")
 ]
@@ -111,15 +112,23 @@ def _export(
 def _import(
     file: Annotated[Path, typer.Argument(help="YAML of the Open Data Contract Standard, version 3.")],
     table: Annotated[str | None, typer.Option(help="One table alone.")] = None,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="List what no rule says in comments, where else it is refused.")
+    ] = False,
 ) -> None:
     """Print the contracts in a YAML of the Open Data Contract Standard, as Python."""
-    from noria.contracts import contract_source
+    from noria.contracts import contract_source, read_odcs
 
-    found = _from_yaml(file)
+    read = _read_yaml(file, read_odcs)
+    found = {name: one for name, (one, _) in read.items()} if lenient else _from_yaml(file)
+    left_out = {name: lines for name, (_, lines) in read.items()}
     chosen = {table: _of(found, table, file)} if table is not None else found
     typer.echo("import noria as nr")
     for name, contract in chosen.items():
-        typer.echo(f"\n# {' '.join(name.split())}\ncontract = {contract_source(contract)}")
+        typer.echo(f"\n# {' '.join(name.split())}")
+        for line in left_out[name]:
+            typer.echo(f"# left out: {' '.join(line.split())}")
+        typer.echo(f"contract = {contract_source(contract)}")
 
 
 def _project(place: str | None) -> tuple[Project, Path]:
@@ -156,10 +165,15 @@ def _contract_at(place: str, source: str | None) -> tuple[Contract, bool]:
 
 def _from_yaml(file: Path) -> dict[str, Contract]:
     from noria.contracts import from_odcs
+
+    return _read_yaml(file, from_odcs)
+
+
+def _read_yaml(file: Path, read: Callable[[str, str], _Read]) -> _Read:
     from noria.core import DataError
 
     try:
-        return from_odcs(file.read_text(encoding="utf-8"), str(file))
+        return read(file.read_text(encoding="utf-8"), str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("no contract can be read there", place=str(file), value=str(error)) from None
 

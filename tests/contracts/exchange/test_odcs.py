@@ -8,8 +8,8 @@ from jsonschema import Draft202012Validator
 from open_data_contract_standard.model import OpenDataContractStandard
 
 import noria as nr
-from noria.contracts import from_odcs, to_dbt, to_json_schema, to_odcs
-from noria.core import DataError
+from noria.contracts import from_odcs, read_odcs, to_dbt, to_json_schema, to_odcs
+from noria.core import DataError, DeclarationError
 
 columns = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=8)
 fails = st.sampled_from(["fail", "quarantine", "warn"])
@@ -58,8 +58,7 @@ def test_others_words_become_rules():
             {"name": "amount", "logicalType": "number", "logicalTypeOptions": {"minimum": 0}},
             {"name": "state", "logicalType": "string", "quality": [
                 {"type": "library", "metric": "invalidValues", "arguments": {"validValues": ["new", "done"]},
-                 "mustBe": 0, "severity": "warning"},
-                {"type": "sql", "query": "select 1", "mustBe": 0}]},
+                 "mustBe": 0, "severity": "warning"}]},
         ]}],
     })  # fmt: skip
     contract = from_odcs(text)["orders"]
@@ -68,6 +67,52 @@ def test_others_words_become_rules():
     assert [rule.text for rule in contract.rules] == [
         "email is not null", "email matches .+@.+", "email is at least 5 characters long",
         "amount between 0 and 1.7e+308", "state is one of new, done"]  # fmt: skip
+
+
+def document(*properties, **table):
+    return yaml.safe_dump({"kind": "DataContract", "apiVersion": "v3.1.0", "schema": [
+        {"name": "orders", "properties": list(properties), **table}]})  # fmt: skip
+
+
+def number(**options):
+    return {"name": "x", "logicalType": "number", "logicalTypeOptions": options}
+
+
+NONE = {"mustBe": 0}
+
+
+@pytest.mark.parametrize(("text", "rules"), [
+    (document(number(exclusiveMaximum=5)), [nr.expression('"x" < 5')]),
+    (document(number(minimum=0, exclusiveMinimum=True)), [nr.expression('"x" > 0'), nr.between("x", 0, 1.7e308)]),
+    (document(number(minimum=0, exclusiveMinimum=False)), [nr.between("x", 0, 1.7e308)]),
+    (document({"name": "x", "quality": [{"rule": "nullCount", **NONE}]}), [nr.not_null("x")]),
+    (document({"name": "x", "quality": [{"metric": "missingValues", **NONE}]}), [nr.not_null("x")]),
+    (document(quality=[{"metric": "duplicateValues", "arguments": {"properties": ["a", "b"]}, **NONE}]),
+     [nr.unique(["a", "b"])]),
+])  # fmt: skip
+def test_more_of_others_words_become_rules(text, rules):
+    assert list(from_odcs(text)["orders"].rules) == rules
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (document(number(multipleOf=5)), "x: multipleOf 5"),
+    (document({"name": "x", "logicalType": "date", "logicalTypeOptions": {"minimum": "2020-01-01"}}),
+     "x: minimum 2020-01-01"),
+    (document({"name": "x", "logicalType": "time"}), "x: logicalType time"),
+    (document({"name": "x", "properties": [{"name": "y", "required": True}]}), "x: properties"),
+    (document({"name": "x", "quality": [{"type": "sql", "query": "select\n 1", **NONE}]}),
+     "x: quality sql select 1 mustBe 0"),
+    (document({"name": "x", "quality": [{"metric": "nullValues", "mustBeLessThan": 5}]}),
+     "x: quality library nullValues mustBeLessThan 5"),
+    (document({"name": "x", "relationships": [{"to": "a.b"}]}), "x: relationships"),
+    (document(quality=[{"metric": "rowCount", "mustBe": 5}]), "quality library rowCount mustBe 5"),
+])  # fmt: skip
+def test_what_no_rule_says_is_named(text, words):
+    contract, left_out = read_odcs(text)["orders"]
+    assert (contract.rules, left_out) == ((), [words])
+    with pytest.raises(DeclarationError) as caught:
+        from_odcs(text)
+    assert caught.value.value == f"orders.{words}"
 
 
 V3 = "kind: DataContract\napiVersion: v3.0.0\n"

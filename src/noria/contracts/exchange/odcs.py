@@ -2,7 +2,7 @@
 
 What the standard has words for is written in them, so that its tools can read it: types, primary key, required, unique,
 bounds, patterns. Each rule stands as well, whole, as a quality check of the engine ``noria``: from that it is read
-again, so that nothing is lost. What others wrote in the standard's words becomes rules.
+again, so that nothing is lost. What others wrote in the standard's words becomes rules; what cannot is named.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from typing import Any
 
 from noria.contracts.condition import ContractRule
 from noria.contracts.rules.between import Between
+from noria.contracts.rules.expression import ExpressionRule
 from noria.contracts.rules.length import Length
 from noria.contracts.rules.matches import Matches
 from noria.contracts.rules.not_null import NotNull
 from noria.contracts.rules.one_of import OneOf
 from noria.contracts.rules.private import Private
 from noria.contracts.rules.unique import Unique
-from noria.core import DataError, require
-from noria.declarations import Contract, Rule, dump, restore
+from noria.contracts.wants import quoted
+from noria.core import DataError, DeclarationError, require
+from noria.declarations import Contract, OnFail, Rule, dump, restore
 
 VERSION = "v3.1.0"
 _ENGINE = "noria"
@@ -89,6 +91,30 @@ def from_odcs(text: str, place: str = "") -> dict[str, Contract]:
     ------
     DataError
         It is no such document.
+    DeclarationError
+        It says something of rows that no rule here says; `read_odcs` leaves it out and names it.
+    """
+    found = read_odcs(text, place)
+    if unsaid := [f"{name}.{one}" for name, (_, left_out) in found.items() for one in left_out]:
+        raise DeclarationError(
+            "the data contract says what no rule here says", place=place or None, value="; ".join(unsaid),
+            mend="leave it out there, or import with --lenient (read_odcs) and write a rule for it",
+        )  # fmt: skip
+    return {name: contract for name, (contract, _) in found.items()}
+
+
+def read_odcs(text: str, place: str = "") -> dict[str, tuple[Contract, list[str]]]:
+    """As `from_odcs`, with what each contract leaves out, in words: ``amount: multipleOf 5``.
+
+    Examples
+    --------
+    >>> text = '''
+    ... {kind: DataContract, apiVersion: v3.1.0, schema: [{name: orders, properties: [
+    ...     {name: amount, logicalType: integer, logicalTypeOptions: {exclusiveMinimum: 0, multipleOf: 5}}]}]}
+    ... '''
+    >>> contract, left_out = read_odcs(text)["orders"]
+    >>> contract.rules, left_out
+    ((ExpressionRule(on_fail='fail', sql='"amount" > 0'),), ['amount: multipleOf 5'])
     """
     yaml = require("yaml", extra="exchange")
     try:
@@ -101,7 +127,7 @@ def from_odcs(text: str, place: str = "") -> dict[str, Contract]:
         mend = "version 3 of the Open Data Contract Standard is read"
         raise DataError("another version of the standard", place=place or None, value=body.get("apiVersion"), mend=mend)
     try:
-        return {str(table["name"]): _contract(table) for table in body.get("schema") or ()}
+        return {str(table["name"]): (_contract(table), list(_left_out(table))) for table in body.get("schema") or ()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(
             "the data contract is not as the standard says",
@@ -187,6 +213,7 @@ def _contract(table: Mapping[str, Any]) -> Contract:
     types = {str(p["name"]): kind for p in properties if (kind := _kind(p)) is not None}
     rules = [rule for p in properties for rule in _rules_of(p, key)]
     rules += [restore(one["implementation"]) for one in table.get("quality") or () if one.get("engine") == _ENGINE]
+    rules += [rule for one in table.get("quality") or () if one.get("engine") != _ENGINE for rule in _of_table(one)]
     own = {p["property"]: p["value"] for p in table.get("customProperties") or ()}
     if (order := own.get("noriaOrder")) is not None and sorted(order) == list(range(len(rules))):
         rules = [rule for _, rule in sorted(zip(order, rules, strict=True), key=lambda pair: pair[0])]
@@ -214,8 +241,7 @@ def _rules_of(one: Mapping[str, Any], key: tuple[str, ...]) -> Iterator[Rule]:
     options = one.get("logicalTypeOptions") or {}
     if "pattern" in options and Matches not in kinds:
         yield Matches(name, str(options["pattern"]).removeprefix("^").removesuffix("$"))
-    if Between not in kinds and ("minimum" in options or "maximum" in options):
-        yield Between(name, options.get("minimum", -1.7e308), options.get("maximum", 1.7e308))
+    yield from _bounds(name, options, Between in kinds)
     if Length not in kinds and ("minLength" in options or "maxLength" in options):
         yield Length(name, options.get("minLength"), options.get("maxLength"))
     if one.get("enum") and OneOf not in kinds:
@@ -225,15 +251,81 @@ def _rules_of(one: Mapping[str, Any], key: tuple[str, ...]) -> Iterator[Rule]:
             yield from _of_library(name, each)
 
 
+def _bounds(name: str, options: Mapping[str, Any], is_own: bool) -> Iterator[Rule]:
+    """Bounds of numbers; one that is not included is an expression. In version 3.0 that may be said by ``true``."""
+    low, high = (options.get(word) if _is_number(options.get(word)) else None for word in ("minimum", "maximum"))
+    for word, sign, bound in (("exclusiveMinimum", ">", low), ("exclusiveMaximum", "<", high)):
+        limit = bound if options.get(word) is True else options.get(word)
+        if _is_number(limit):
+            yield ExpressionRule(f"{quoted(name)} {sign} {limit}")
+    if not is_own and (low is not None or high is not None):
+        yield Between(name, -1.7e308 if low is None else low, 1.7e308 if high is None else high)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
+def _left_out(table: Mapping[str, Any]) -> Iterator[str]:
+    """What a table's description says of rows, and no rule here does."""
+    for each in table.get("quality") or ():
+        if each.get("engine") != _ENGINE and not list(_of_table(each)):
+            yield _check_in_words(each)
+    if table.get("relationships"):
+        yield "relationships"
+    for one in table.get("properties") or ():
+        yield from (f"{one['name']}: {said}" for said in _left_out_of(one))
+
+
+def _left_out_of(one: Mapping[str, Any]) -> Iterator[str]:
+    if "logicalType" in one and str(one["logicalType"]) not in _KINDS:
+        yield f"logicalType {one['logicalType']}"
+    yield from (word for word in ("properties", "items", "map", "relationships") if one.get(word))
+    for word, value in (one.get("logicalTypeOptions") or {}).items():
+        is_bound = word in _BOUNDS and (_is_number(value) or (isinstance(value, bool) and word.startswith("exclusive")))
+        if not is_bound and word not in ("pattern", "minLength", "maxLength"):
+            yield f"{word} {value}"
+    for each in one.get("quality") or ():
+        if each.get("engine") != _ENGINE and not list(_of_library(str(one["name"]), each)):
+            yield _check_in_words(each)
+
+
+def _check_in_words(each: Mapping[str, Any]) -> str:
+    what = each.get("metric") or each.get("rule") or each.get("query") or each.get("description") or ""
+    bounds = [f"{word} {value}" for word, value in each.items() if word.startswith("must")]
+    return " ".join(["quality", str(each.get("type", "library")), *str(what).split(), *bounds])
+
+
+def _of_table(each: Mapping[str, Any]) -> Iterator[Rule]:
+    """The standard's own metrics of a table: no two rows are the same in some columns."""
+    named = (each.get("arguments") or {}).get("properties")
+    if _metric(each) in ("duplicateValues", "duplicateCount") and _is_none(each) and named:
+        yield Unique(tuple(map(str, named)), on_fail=_fails(each))
+
+
+def _metric(each: Mapping[str, Any]) -> Any:
+    return each.get("metric") or each.get("rule")
+
+
+def _is_none(each: Mapping[str, Any]) -> bool:
+    """Whether it says that no row may be wrong."""
+    return each.get("mustBe") == 0 or each.get("mustBeLessThan") == 1 or each.get("mustBeLessOrEqualTo") == 0
+
+
+def _fails(each: Mapping[str, Any]) -> OnFail:
+    return "warn" if each.get("severity") in ("warning", "info", "low") else "fail"
+
+
 def _of_library(name: str, each: Mapping[str, Any]) -> Iterator[Rule]:
     """The standard's own metrics, where they say that no row may be wrong."""
-    metric = each.get("metric") or each.get("rule")
-    fails = "warn" if each.get("severity") in ("warning", "info", "low") else "fail"
-    none = each.get("mustBe") == 0 or each.get("mustBeLessThan") == 1 or each.get("mustBeLessOrEqualTo") == 0
-    if not none:
+    if not _is_none(each):
         return
+    metric, fails = _metric(each), _fails(each)
     arguments = each.get("arguments") or {}
-    if metric == "nullValues":
+    if metric in ("nullValues", "nullCount") or (metric == "missingValues" and not arguments):
         yield NotNull(name, on_fail=fails)
     elif metric in ("duplicateValues", "duplicateCount"):
         yield Unique(name, on_fail=fails)
