@@ -48,7 +48,8 @@ class Layouts:
 
     def __init__(self, source: Source):
         self._source = source
-        self._folds: dict[str, KindsFold] = {}
+        self._fold = KindsFold()
+        self._untyped = False
         self._dtypes: dict[str, list[pl.DataType]] = {}
         self._layouts: dict[tuple[str, ...], str] = {}
         self.sparse: set[tuple[str, ...]] = set()
@@ -61,9 +62,8 @@ class Layouts:
         if batch.sparse:
             self.sparse.add(layout)
         if batch.untyped:
-            frame = moments_in_utc(batch.frame, self._source.time_zone)
-            for name in frame.columns:
-                self._folds.setdefault(name, KindsFold()).observe(frame.select(name))
+            self._untyped = True
+            self._fold.observe(moments_in_utc(batch.frame, self._source.time_zone))
             return
         for name, dtype in moments_in_utc(batch.frame.clear(), self._source.time_zone).schema.items():
             known = self._dtypes.setdefault(name, [])
@@ -78,7 +78,7 @@ class Layouts:
         types = [*self._dtypes.values()]
         return (
             len(self._layouts) == 1
-            and not self._folds
+            and not self._untyped
             and not self.sparse
             and all(len(dtypes) == 1 and dtypes[0] != pl.Null for dtypes in types)
         )
@@ -87,8 +87,7 @@ class Layouts:
     def text_kinds(self) -> dict[str, Kind]:
         """Of columns of texts without types, what all their values are; those that a contract types stay texts."""
         return {
-            name: "string" if name in self._source.contract.types else fold.kinds()[name]
-            for name, fold in self._folds.items()
+            name: "string" if name in self._source.contract.types else kind for name, kind in self._fold.kinds().items()
         }
 
     def raw_schema(self) -> dict[str, pl.DataType]:
@@ -117,6 +116,8 @@ def common_type(dtypes: Sequence[pl.DataType]) -> pl.DataType:
     """The narrowest type that holds values of all of these; a text where there is no other."""
     import polars as pl
 
+    if len(dtypes) == 1:
+        return dtypes[0]
     whole = pl.DataFrame(schema={"x": dtypes[0]})
     for dtype in dtypes[1:]:
         try:
@@ -183,7 +184,8 @@ def conformed(
     frame = moments_in_utc(batch.frame, source.time_zone)
     if batch.untyped:
         texts = frame
-        kinds_here = {name: kind for name, kind in text_kinds.items() if name in frame.columns}
+        here = frame.schema  # made anew each time that it is asked for
+        kinds_here = {name: kind for name, kind in text_kinds.items() if name in here}
         frame = as_kinds(frame, kinds_here, sure=True)  # kinds were found over these rows, too
         if source.time_zone != "UTC":
             moments = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
@@ -193,13 +195,14 @@ def conformed(
     kinds, wanted = column_kinds(frame.schema), column_kinds(target)
     wrong = {name: kind for name, kind in wanted.items() if kinds.get(name, kind) not in (kind, "null")}
     frame = _of_64_bits(typed_as(source, frame, wrong), target)
+    here = frame.schema
     columns = [
-        pl.col(name) if frame.schema.get(name) == dtype
-        else pl.col(name).cast(dtype) if name in frame.columns
+        pl.col(name) if here.get(name) == dtype
+        else pl.col(name).cast(dtype) if name in here
         else pl.lit(None, dtype).alias(name)
         for name, dtype in target.items()
     ]  # fmt: skip
-    return frame.select(*columns, *(["_reasons"] if "_reasons" in frame.columns else []))
+    return frame.select(*columns, *(["_reasons"] if "_reasons" in here else []))
 
 
 def _of_64_bits(frame: pl.DataFrame, target: Mapping[str, pl.DataType]) -> pl.DataFrame:

@@ -53,16 +53,16 @@ def _alike(source: Source, first: pl.DataFrame, frame: pl.DataFrame, place: str)
     import polars as pl
 
     if frame.columns != first.columns:
-        lost = [name for name in first.columns if name not in frame.columns]
-        more = [name for name in frame.columns if name not in first.columns]
+        here, there = set(frame.columns), set(first.columns)
+        lost = [name for name in first.columns if name not in here]
+        more = [name for name in frame.columns if name not in there]
         raise DataError(
             f"source '{source.name}': files have different columns",
             place=place,
             value=f"without {', '.join(lost)}" if lost else f"also {', '.join(more)}" if more else "in another order",
             mend="all files of a source have the columns of the first: " + ", ".join(first.columns),
         )
-    for name in frame.columns:
-        a, b = first.schema[name], frame.schema[name]
+    for (name, a), b in zip(first.schema.items(), frame.schema.dtypes(), strict=True):
         if a != b and not (a.is_numeric() and b.is_numeric()) and pl.Null not in (a, b):
             raise DataError(
                 f"source '{source.name}': a column has different types in different files",

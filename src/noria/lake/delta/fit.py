@@ -86,9 +86,6 @@ def cast_to(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """Rows in a table's types; columns that the rows lack are left out: readers see nulls."""
     import polars as pl
 
-    wanted = [
-        pl.col(name).cast(dtype)
-        for name, dtype in schema.items()
-        if name in frame.columns and frame.schema[name] != dtype
-    ]
-    return frame.with_columns(wanted).select([name for name in schema if name in frame.columns])
+    here = frame.schema  # made anew each time that it is asked for
+    wanted = [pl.col(name).cast(dtype) for name, dtype in schema.items() if name in here and here[name] != dtype]
+    return frame.with_columns(wanted).select([name for name in schema if name in here])
