@@ -20,9 +20,10 @@ def typed(frame: pl.DataFrame, types: Mapping[str, Kind], place: str = "") -> pl
     """
     import polars as pl
 
-    kinds, wrong = polars_kinds(frame.schema), []
+    schema = frame.schema  # made anew each time that it is asked for
+    kinds, wrong, cast = polars_kinds(schema), [], []
     for column, kind in types.items():
-        if column not in frame.columns or kinds.get(column) == kind:
+        if column not in schema or kinds.get(column) == kind:
             continue
         given = frame[column]
         if column not in kinds:
@@ -37,7 +38,8 @@ def typed(frame: pl.DataFrame, types: Mapping[str, Kind], place: str = "") -> pl
             made = made.to_frame().select(pl.when(~bad).then(pl.col(column)).alias(column)).to_series()
             shown = given.cast(pl.String)
             wrong.append(pl.when(bad).then(pl.format("{}" + type_reason(kind) + "{}", pl.lit(column), shown)))
-        frame = frame.with_columns(made)
+        cast.append(made)
+    frame = frame.with_columns(cast)
     if not wrong:
         return frame
     return frame.with_columns(_reasons=pl.concat_list(wrong).list.drop_nulls())

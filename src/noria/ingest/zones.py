@@ -51,14 +51,15 @@ def texts_in_zone(frame: pl.DataFrame, texts: pl.DataFrame, columns: Sequence[st
     """
     import polars as pl
 
+    made, before = list[pl.Expr](), frame
     for name in columns:
         local = pl.col(name).dt.replace_time_zone(None)
         shifted = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
         own = texts[name].str.contains(_SAYS_ITS_ZONE).fill_null(False)
-        was = frame[name]
-        made = pl.when(own).then(pl.col(name)).otherwise(shifted.dt.convert_time_zone("UTC"))
-        frame = frame.with_columns(made.alias(name))
-        lost = frame[name].is_null() & was.is_not_null()
+        made.append(pl.when(own).then(pl.col(name)).otherwise(shifted.dt.convert_time_zone("UTC")).alias(name))
+    frame = frame.with_columns(made)
+    for name in columns:
+        lost = frame[name].is_null() & before[name].is_not_null()
         frame = with_reason(frame, lost, pl.format(f"{name} is no time in {zone}: {{}}", texts[name]))
     return frame
 
