@@ -69,14 +69,15 @@ def _columns(proposal: Proposal) -> Iterator[str]:
 
 def _source(proposal: Proposal, origin: str, separator: str | None, room: int) -> Iterator[str]:
     from noria.contracts import text
-    from noria.contracts.exchange.python import call
 
     others = [column for column in proposal.carried if column not in _plain(proposal)]
     known = " + ".join(["COLUMNS"] * bool(_plain(proposal)) + [f"[{', '.join(map(text, others))}]"] * bool(others))
     yield "rows = nr.Source("
     yield f"    {text(name_of(origin))},"
     if separator is not None:
-        yield f"    {call('nr.files', [text(origin), f'separator={text(tab(separator))}'], 4)},"
+        given = [text(origin), f"separator={text(tab(separator))}"]
+        line = f"    nr.files({', '.join(given)}),"
+        yield from [line] if len(line) <= _WIDTH else ["    nr.files(", *(f"        {one}," for one in given), "    ),"]
     else:
         yield f"    {text(origin)},  # beside this file; or s3://, postgresql://, https://…"
     if proposal.time:

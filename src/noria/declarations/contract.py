@@ -36,7 +36,7 @@ class Rule(Declaration):
         return value
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        return ((name, value) for name, value in super().__repr_args__() if (name, value) != ("at_most", None))  # type: ignore[misc]
+        return ((name, value) for name, value in super().__repr_args__() if (name, value) != ("at_most", None))
 
 
 class Contract(Declaration):
