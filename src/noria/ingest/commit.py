@@ -189,7 +189,7 @@ def _taken(load: Load, found: Found) -> int:
     if not touched:
         return 0
     keys = pl.concat(touched, how="vertical_relaxed").unique()
-    there = load.lake.read(load.source.name).select(key)
+    there = load.lake.read(load.source.name).select(key).cast(keys.schema, strict=False)
     return int(there.join(keys.lazy(), on=key, how="semi").select(pl.len()).collect().item())
 
 
@@ -206,7 +206,8 @@ def _aside_now(load: Load, found: Found) -> list[pl.DataFrame] | None:
         newer = [frame.select(key) for frame in (*found.kept, *found.aside) if len(frame)]
         newer += [frame.select(key) for frame in (load.gone, load.retired) if frame is not None and len(frame)]
         if newer:
-            before = before.join(pl.concat(newer, how="vertical_relaxed").unique(), on=key, how="anti")
+            keys = pl.concat(newer, how="vertical_relaxed").unique()
+            before = before.cast(dict(keys.schema), strict=False).join(keys, on=key, how="anti")
     load.aside_left = len(before)
     parts = [frame for frame in (before, *now) if len(frame)]
     return [pl.concat(parts, how="diagonal_relaxed")] if parts else None

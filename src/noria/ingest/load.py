@@ -163,6 +163,8 @@ class Load:
     def known(self, rows: pl.DataFrame, on: Sequence[str], columns: Sequence[str], *, aside: bool) -> pl.DataFrame:
         """Rows that are there already, kept or set aside, which agree with a new one in some columns.
 
+        They have the new ones' types.
+
         Parameters
         ----------
         rows : DataFrame
@@ -188,10 +190,12 @@ class Load:
             same = rows.lazy().select(pl.col(name).cast(schema[name], strict=False) for name in on).unique()
             there = there.join(same, on=list(on), how="semi", nulls_equal=True)
         elif cursor is not None and cursor in schema and (least := rows[cursor].min()) is not None:
-            there = there.filter((pl.col(cursor) >= least) | pl.col(cursor).is_null())
-        return there.select(
-            pl.col(name) if name in schema else pl.lit(None, rows.schema[name]).alias(name) for name in columns
-        ).collect()
+            alike = schema[cursor].is_numeric() == rows.schema[cursor].is_numeric()
+            value = pl.col(cursor) if alike else pl.col(cursor).cast(rows.schema[cursor], strict=False)
+            there = there.filter((value >= least) | value.is_null())
+        found = there.select(pl.col(name) if name in schema else pl.lit(None).alias(name) for name in columns).collect()
+        # What had no value yet, or has wider values now, is of another type there.
+        return found.cast({name: rows.schema[name] for name in columns}, strict=False)
 
     @property
     def _aside(self) -> int:
