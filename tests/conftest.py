@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from noria.cli.init import make_project
+
+settings.register_profile("noria", deadline=None)  # how long an example takes says more of the machine than of us
+settings.load_profile("noria")
 
 
 @pytest.fixture(scope="session")
