@@ -137,7 +137,11 @@ def test_what_json_leaves_out_is_null_and_not_lost(world):
     world.load(source)
     world.says([], [], [{"id": 3, "a": 3}])
     outcome = world.load(source)
-    assert [(row["id"], row["a"], row["b"]) for row in world.rows(outcome)] == [(1, 1, None), (2, None, 2), (3, 3, None)]
+    assert [(row["id"], row["a"], row["b"]) for row in world.rows(outcome)] == [
+        (1, 1, None),
+        (2, None, 2),
+        (3, 3, None),
+    ]
     assert told(outcome) == []
     world.says([], [], [], [{"id": 4, "c": 4}])
     assert told(world.load(source)) == [("new", "c")]

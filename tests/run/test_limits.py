@@ -56,8 +56,8 @@ def test_what_is_within_its_limits_runs(tmp_path):
 
 
 def test_a_step_over_its_memory_is_ended(tmp_path):
+    project = limited(steps={"b*": Limits(memory="200MB")})
     with pytest.raises(ResourceError) as caught:
-        project = limited(steps={"b*": Limits(memory="200MB")})
         live(tmp_path, [step("big", fake_life.swallow, megabytes=300)], project=project)
     assert caught.value.message == "step big holds more memory than it may and was ended"
     assert caught.value.value == "its limit is 200 MB"

@@ -190,8 +190,11 @@ class Load:
             same = rows.lazy().select(pl.col(name).cast(schema[name], strict=False) for name in on).unique()
             there = there.join(same, on=list(on), how="semi", nulls_equal=True)
         elif cursor is not None and cursor in schema and (least := rows[cursor].min()) is not None:
-            alike = schema[cursor].is_numeric() == rows.schema[cursor].is_numeric()
-            value = pl.col(cursor) if alike else pl.col(cursor).cast(rows.schema[cursor], strict=False)
+            value = (
+                pl.col(cursor)
+                if (schema[cursor] == pl.String) == (rows.schema[cursor] == pl.String)
+                else pl.col(cursor).cast(rows.schema[cursor], strict=False)
+            )
             there = there.filter((value >= least) | value.is_null())
         found = there.select(pl.col(name) if name in schema else pl.lit(None).alias(name) for name in columns).collect()
         # What had no value yet, or has wider values now, is of another type there.
