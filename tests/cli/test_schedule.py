@@ -128,7 +128,7 @@ def until(process, text):
 
 def wait_for(folder, count):
     """Until so many due times have come to their end."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while sum(kind == "ended" for kind, _, _ in told(folder)) < count:
         assert time.monotonic() < deadline, told(folder)
         time.sleep(0.1)
@@ -148,7 +148,7 @@ def test_it_is_followed_across_a_kill_and_days_without_power(own, tmp_path):
     process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     process.communicate()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert process.returncode == 128 + signal.SIGTERM
     assert told(own)[1:] == [
         ("started", "2030-01-07T05:00", ""),

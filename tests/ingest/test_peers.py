@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.ingest.conftest import SPLIT
 
 import noria as nr
 from noria import features
@@ -15,7 +16,6 @@ from noria.declarations import Contract, Endpoint, FeatureView, Incremental, Pro
 from noria.lake import open_lake
 from noria.lake.delta import log
 from noria.steps import StepContext
-from tests.ingest.conftest import SPLIT
 
 
 def total(facts):
@@ -66,9 +66,10 @@ def test_dlt_4052_rows_are_not_there_twice_when_the_state_cannot_be_written(worl
     def full(state):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as broken, pytest.raises(ResourceError, match="disk is full"):
+    with monkeypatch.context() as broken:
         broken.setattr(log, "with_state", full)
-        world.load(source)
+        with pytest.raises(ResourceError, match="disk is full"):
+            world.load(source)
     lake = open_lake(world.workspace.lake)
     assert [one.version for one in lake.versions("data")] == [0]
     assert world.values(first, "id") == lake.read("data").collect()["id"].to_list()

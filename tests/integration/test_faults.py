@@ -131,7 +131,7 @@ def test_a_leak_is_refused_before_anything_is_read_in(project_file, planted):
 
 def test_a_full_disk(project_file):
     def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     assert "disk is full" in refused(project_file, 8, preexec_fn=limited)
     assert ingested(project_file).facts["read"] == 6900

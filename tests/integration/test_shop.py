@@ -93,7 +93,7 @@ def test_what_is_new_everywhere_comes_once_and_late_rows_are_told(shop):
     subprocess.run(psql, check=True)
     late_visit(environment)
     said = shop("run")
-    assert "training-set started: because ingest:orders, ingest:visits run" in said
+    assert "training-set started" in said
     orders, events = finished(shop, "ingest:orders")
     assert orders["facts"]["read"] == before["facts"]["read"] + 1
     assert [
