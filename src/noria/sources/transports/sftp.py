@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -124,6 +125,8 @@ class Sftp:
         if self._sftp is not None:
             return self._sftp
         paramiko = require("paramiko", extra="sftp")
+        # Where nobody listens, its log of a connection that broke would be a stack trace at the user.
+        logging.getLogger("paramiko").addHandler(logging.NullHandler())
         signs = self._sign_in
         seconds = self._ask.source.timeout / 1e6
         self._ssh = paramiko.SSHClient()
