@@ -138,6 +138,8 @@ def test_it_is_followed_across_a_kill_and_days_without_power(own, tmp_path):
     scheduled(own)
     clock = ToldClock(tmp_path / "clock", start=datetime(2030, 1, 7, 4, 59, 59, 800_000, tzinfo=UTC))
     process = start(own, clock)
+    while not told(own):  # it is followed from a moment before it is due
+        time.sleep(0.05)
     clock.tell(datetime(2030, 1, 7, 5, tzinfo=UTC))
     wait_for(own, 1)
     process.kill()
