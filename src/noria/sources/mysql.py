@@ -38,8 +38,10 @@ class MySQL(Database):
         self.library = require("connectorx", extra="sql")
         parts = urlsplit(target.url)
         try:
-            # It would try for half a minute, and say why on stderr.
-            socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 3306), target.seconds).close()
+            # It would try for half a minute, and say why on stderr. A server greets first; a tunnel to none does not.
+            with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 3306), target.seconds) as one:
+                if not one.recv(1):
+                    raise OSError("it ends the connection at once")
         except OSError as error:
             raise self.down(str(error)) from None
 
@@ -81,7 +83,11 @@ class MySQL(Database):
 
     @property
     def _url(self) -> str:
-        return self.target.signed("mysql")
+        url = self.target.signed("mysql")
+        if "prefer_socket=" in url:
+            return url
+        # It would leave a tunnel for the socket that the far server names, which here is another server's or nobody's.
+        return f"{url}{'&' if urlsplit(url).query else '?'}prefer_socket=false"
 
     def stream(self, select: str) -> Iterator[pl.DataFrame]:
         import polars as pl
