@@ -92,3 +92,26 @@ def test_without_a_good_load_or_an_allowed_age_a_source_that_is_down_ends_the_ru
     world.says(down=True)
     with pytest.raises(TransientError, match="does not answer"):
         world.load(world.source(contract=Contract(max_age="6h")))
+
+
+def test_a_pause_comes_to_an_end_however_often_a_run_looks(world, at):
+    """A look in the pause does not ask, and so makes the pause no longer."""
+    source = world.source(event_time="at", contract=Contract(max_age="90d"))
+    world.says([{"id": 1, "at": at(1), "n": 1}])
+    world.load(source)
+    world.says(down=True)
+    for _ in range(10):
+        world.load(source, hours=0.2)
+    world.says([{"id": 2, "at": at(1), "n": 1}])
+    looks = [world.load(source, hours=0.02) for _ in range(6)]
+    assert world.values(looks[-1], "id") == [2]
+
+
+def test_a_source_that_had_nothing_new_is_no_older_for_it(world, at):
+    source = world.source("cursor", event_time="at", incremental=Incremental("id"), contract=Contract(max_age="3h"))
+    world.says([{"id": 1, "at": at(1), "n": 1}])
+    world.load(source)
+    world.load(source, hours=40)
+    world.says(down=True)
+    (alarm,) = world.load(source, hours=2).events
+    assert alarm["body"]["age_seconds"] == 7200

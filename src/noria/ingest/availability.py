@@ -1,7 +1,7 @@
 """Availability: a source that is down is an alarm with the age of its data, and the run goes on where that may be.
 
-A breaker keeps a source that was down from being asked again at once: after each time that it did not answer the pause
-before the next is twice as long, up to five minutes.
+A source that was down is not asked again at once: after each time that it did not answer the pause before the next is
+twice as long, up to five minutes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from noria.core import Clock, TransientError, from_micros
 from noria.declarations import Source, duration_text
+from noria.expressions import polars_kinds
 from noria.ingest.state import TableState, quarantine_of
 from noria.lake import Lake
 from noria.steps import Outcome
@@ -22,8 +23,10 @@ _FIRST_PAUSE = 1_000_000
 _LONGEST_PAUSE = 300_000_000
 
 
-class Breaker:
-    """Remembers when a source was down, in a small file that may vanish.
+class Contact:
+    """Remembers across runs when a source answered last and when it may be asked again, in a file that may vanish.
+
+    Of a source whose contract has no ``max_age`` nothing is remembered: where it is down, the run ends.
 
     Parameters
     ----------
@@ -36,40 +39,45 @@ class Breaker:
     """
 
     def __init__(self, folder: Path, source: Source, clock: Clock):
-        self._file = folder / f"{source.name}.down"
-        self._clock = clock
+        self._file = folder / f"{source.name}.contact"
+        self._clock, self._matters = clock, source.contract.max_age is not None
+        self.answered, self._times, self._until = self._kept()
 
-    def refuse_while_open(self) -> None:
+    def refuse_in_pause(self) -> None:
         """Raise a TransientError while it is too early to ask again."""
-        times, until = self._kept()
-        if self._clock.micros() < until:
+        if self._clock.micros() < self._until:
             raise TransientError(
                 "the source did not answer, and is not asked again yet",
-                value=f"{times} times in a row",
-                mend=f"it will be from {from_micros(until):%H:%M:%S} UTC on",
+                value=f"{self._times} times in a row",
+                mend=f"it will be from {from_micros(self._until):%H:%M:%S} UTC on",
             )
 
-    def was_down(self) -> None:
-        """It did not answer."""
-        times, _ = self._kept()
-        until = self._clock.micros() + min(_FIRST_PAUSE << min(times, 20), _LONGEST_PAUSE)
-        with contextlib.suppress(OSError):
-            write_atomically(self._file, json.dumps({"times": times + 1, "until": until}).encode())
+    def failed(self) -> None:
+        """It was asked, and did not answer."""
+        until = self._clock.micros() + min(_FIRST_PAUSE << min(self._times, 20), _LONGEST_PAUSE)
+        self._keep(self.answered, self._times + 1, until)
 
-    def was_up(self) -> None:
+    def succeeded(self) -> None:
         """It answered."""
-        self._file.unlink(missing_ok=True)
+        self._keep(self._clock.micros(), 0, 0)
 
-    def _kept(self) -> tuple[int, int]:
+    def _keep(self, *said: int) -> None:
+        if self._matters:
+            with contextlib.suppress(OSError):
+                write_atomically(self._file, json.dumps(said).encode())
+
+    def _kept(self) -> tuple[int, int, int]:
         try:
-            kept = json.loads(self._file.read_text(encoding="ascii"))
-            return int(kept["times"]), int(kept["until"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0, 0
+            answered, times, until = (int(one) for one in json.loads(self._file.read_text(encoding="ascii")))
+        except (OSError, ValueError, TypeError):
+            return 0, 0, 0
+        return answered, times, until
 
 
-def going_on(source: Source, lake: Lake, before: TableState | None, now: int, error: TransientError) -> Outcome:
+def going_on(source: Source, lake: Lake, before: TableState | None, age: int, error: TransientError) -> Outcome:
     """The outcome of the last good load, with an alarm; where its age is not allowed, the error again.
+
+    Its age is that of the last answer: a source that had nothing new is no older for it.
 
     Raises
     ------
@@ -79,7 +87,6 @@ def going_on(source: Source, lake: Lake, before: TableState | None, now: int, er
     most = source.contract.max_age
     if before is None:
         raise error
-    age = now - before.at
     if most is None or age > most:
         allowed = "its contract says no max_age" if most is None else f"its contract allows {duration_text(most)}"
         raise TransientError(
@@ -102,8 +109,6 @@ def last_good(source: Source, lake: Lake, before: TableState) -> Outcome:
     outputs = {"table": f"table:{source.name}@{version}"}
     if before.aside_version >= 0:
         outputs["quarantine"] = f"table:{quarantine_of(source.name)}@{before.aside_version}"
-    from noria.expressions import polars_kinds
-
     schema = polars_kinds(lake.read(source.name, version).collect_schema())
     nothing = {name: 0 for name in before.facts["load"] if name != "whole"}
     return Outcome(outputs, {

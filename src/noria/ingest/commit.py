@@ -14,7 +14,6 @@ from noria.ingest.evolution import Change
 from noria.ingest.existing import free_name
 from noria.ingest.load import Load
 from noria.ingest.state import TableState, blank, quarantine_of
-from noria.lake import Mode
 from noria.steps import Outcome
 
 if TYPE_CHECKING:
@@ -23,56 +22,35 @@ if TYPE_CHECKING:
 
 def committed(
     load: Load,
-    found: Found,
+    rows: Iterable[pl.DataFrame],
+    find: Callable[[], Found],
     kinds: Mapping[str, str],
     changes: Sequence[Change],
     corrections: tuple[Correction, ...],
     *,
     replayed: Mapping[str, int] | None = None,
 ) -> Outcome:
-    """Two commits under one key: a kill between them is made good by the next try, and nobody reads a version before
-    the ledger names it.
+    """Two commits, the quarantine first: a kill between them is made good by the next try, and nobody reads a version
+    before the ledger names it.
+
+    Rows may still be checked while they are written; nothing is committed before all of them hold.
 
     Parameters
     ----------
     load : Load
-        What was loaded.
-    found : Found
-        What the contract left.
-    kinds : mapping of str to str
-        The source's columns, to be pinned.
-    changes : sequence of Change
-        How the source is not as it was.
-    corrections : tuple of Correction
-        What people mended.
-    replayed : mapping, optional
-        What a replay counts.
-    """
-    state = set_aside(load, found, kinds, changes, corrections)
-    version = _written(load, found, state)
-    return _outcome(load, state, version, changes, replayed)
-
-
-def committed_as_checked(
-    load: Load,
-    rows: Iterable[pl.DataFrame],
-    find: Callable[[], Found],
-    kinds: Mapping[str, str],
-    changes: Sequence[Change],
-    corrections: tuple[Correction, ...],
-) -> Outcome:
-    """The same while rows are still being checked: they are written as they come, and committed once all hold.
-
-    Parameters
-    ----------
-    load : Load
-        What is loaded; it does not merge.
+        What is loaded.
     rows : iterable of DataFrame
         Rows that are kept.
     find : callable
         What the contract left, once all rows are taken; an error of its own leaves all as it was.
-    kinds, changes, corrections
-        As for `committed`; changes may be added until `find` returns.
+    kinds : mapping of str to str
+        The source's columns, to be pinned.
+    changes : sequence of Change
+        How the source is not as it was; some may be added until `find` returns.
+    corrections : tuple of Correction
+        What people mended.
+    replayed : mapping, optional
+        What a replay counts.
     """
     told: list[TableState] = []
 
@@ -81,17 +59,12 @@ def committed_as_checked(
         return told[0].to_json()
 
     rows = iter(rows)
-    mode: Mode = "append" if load.grows else "replace"
-    after = load.newest if load.source.incremental is not None else None
-    widen = load.widens and load.grows
-    version = load.lake.write(
-        load.source.name, rows, step_key=load.write_key, mode=mode, state=state, after=after, widen=widen
-    )
+    version = _written(load, rows, state)
     if not told:  # it was written by a try before this one: what it said is said again
         for _ in rows:
             pass
         state()
-    return _outcome(load, told[0], version, changes, None)
+    return _outcome(load, told[0], version, changes, replayed)
 
 
 def set_aside(
@@ -213,25 +186,22 @@ def _aside_now(load: Load, found: Found) -> list[pl.DataFrame] | None:
     return [pl.concat(parts, how="diagonal_relaxed")] if parts else None
 
 
-def _written(load: Load, found: Found, state: TableState) -> int:
+def _written(load: Load, rows: Iterable[pl.DataFrame], state: Callable[[], Mapping[str, Any]]) -> int:
     """The version with this load's rows and state."""
     import polars as pl
 
-    name, key, kept = load.source.name, load.write_key, state.to_json()
-    after = load.newest if load.source.incremental is not None else None
+    name, key, after = load.source.name, load.write_key, load.after
     if not load.grows:
-        return load.lake.write(name, found.kept, step_key=key, state=kept, after=after)
+        return load.lake.write(name, rows, step_key=key, state=state, after=after)
     if not load.merges:
-        return load.lake.write(
-            name, found.kept, step_key=key, mode="append", state=kept, after=after, widen=load.widens
-        )
-    frames = list(found.kept)
+        return load.lake.write(name, rows, step_key=key, mode="append", state=state, after=after, widen=load.widens)
+    frames = list(rows)
     gone = load.gone.drop("_reasons", strict=False) if load.gone is not None and len(load.gone) else None
     whole = frames if gone is None else [*frames, gone]
     deleted = free_name("_deleted", {column for frame in whole for column in frame.columns})
-    rows = [frame.with_columns(pl.lit(frame is gone).alias(deleted)) for frame in whole]
+    flagged = [frame.with_columns(pl.lit(frame is gone).alias(deleted)) for frame in whole]
     return load.lake.write(
-        name, rows, step_key=key, mode="merge", key=tuple(load.source.contract.key), deleted=deleted, state=kept,
+        name, flagged, step_key=key, mode="merge", key=tuple(load.source.contract.key), deleted=deleted, state=state,
         after=after, widen=load.widens,
     )  # fmt: skip
 

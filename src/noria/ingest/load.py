@@ -87,8 +87,14 @@ class Load:
         All that whole rows are made of but rules, for a replay.
     version : int, optional
         The version of the table that `before` is of; None: the newest.
+    asked : bool
+        The source was asked.
     down : TransientError, optional
         What the source said when it did not answer any more.
+    carries_on : bool
+        What is read is added to what is there.
+    pinned : TableState, optional
+        The state whose columns are the measure, as long as rows come from the same place.
     newest : int
         The newest version of the table when `before` was read; -1 where there was none.
     saved : bool
@@ -117,6 +123,7 @@ class Load:
     aside_left: int = 0
     made_of: str = ""
     version: int | None = None
+    asked: bool = False
     down: TransientError | None = None
     newest: int = -1
     saved: bool = False
@@ -124,6 +131,14 @@ class Load:
     retired: pl.DataFrame | None = None
     elders: pl.DataFrame | None = None
     places: list[tuple[str, int, int, bool]] = field(default_factory=list)
+    carries_on: bool = field(init=False)
+    pinned: TableState | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        fresh = blank(self.source)
+        same = self.before is not None and self.before.made_of == fresh.made_of
+        self.carries_on = same and self.source.incremental is not None
+        self.pinned = self.before if self.before is not None and self.before.origin == fresh.origin else None
 
     @property
     def write_key(self) -> str:
@@ -133,10 +148,9 @@ class Load:
         return content_key(self.ctx.key, self.newest, self.before.loads if self.before is not None else 0)
 
     @property
-    def carries_on(self) -> bool:
-        """Whether what is read is added to what is there."""
-        fresh = blank(self.source)
-        return self.source.incremental is not None and self.before is not None and self.before.made_of == fresh.made_of
+    def after(self) -> int | None:
+        """The version that rows are written for; any will do for rows that replace all."""
+        return self.newest if self.source.incremental is not None else None
 
     @property
     def by_place(self) -> bool:
@@ -185,10 +199,9 @@ class Load:
             return rows.select(columns).clear()
         there = self.lake.read(table, version)
         schema = there.collect_schema()
-        if on:
-            on = [name for name in on if name in schema]
+        if on := [name for name in on if name in schema]:
             same = rows.lazy().select(pl.col(name).cast(schema[name], strict=False) for name in on).unique()
-            there = there.join(same, on=list(on), how="semi", nulls_equal=True)
+            there = there.join(same, on=on, how="semi", nulls_equal=True)
         elif cursor is not None and cursor in schema and (least := rows[cursor].min()) is not None:
             value = (
                 pl.col(cursor)
@@ -203,12 +216,6 @@ class Load:
     @property
     def _aside(self) -> int:
         return self.before.aside_version if self.before is not None else -1
-
-    @property
-    def pinned(self) -> TableState | None:
-        """The state whose columns are the measure, as long as rows come from the same place."""
-        same = self.before is not None and self.before.origin == blank(self.source).origin
-        return self.before if same else None
 
 
 class Unlike(Exception):
@@ -272,7 +279,7 @@ def _read(load: Load, ask: Ask) -> Iterator[Batch]:
     """The batches that are new; what is told with them is noted."""
     since = load.before.position if load.carries_on and load.before is not None else None
     load.position = since
-    reader = connector(load.source)
+    reader, load.asked = connector(load.source), True
     cursor = load.source.incremental is not None and load.source.incremental.cursor is not None
     load.again = load.carries_on and (cursor or not reader.increments)
     try:

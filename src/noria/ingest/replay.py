@@ -168,7 +168,7 @@ def _replay(
     with_elders(load, found, references)
     still = {number for frame in found.aside for number in frame["_row"]}
     counts = {"released": len(was - still), "set_aside": len(still - was), "quarantined": len(still)}
-    return committed(load, found, before.kinds, (), corrections, replayed=counts)
+    return committed(load, found.kept, lambda: found, before.kinds, (), corrections, replayed=counts)
 
 
 def _numbers(load: Load, version: int) -> set[int]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from noria.contracts import ContractRule, rules_of
 from noria.core import DataError, ResourceError, TransientError, content_key
 from noria.declarations import Project, Source
-from noria.ingest.availability import Breaker, going_on, last_good
+from noria.ingest.availability import Contact, going_on, last_good
 from noria.ingest.checked import Checking, Found
-from noria.ingest.commit import committed, committed_as_checked, told_changes
+from noria.ingest.commit import committed, told_changes
 from noria.ingest.corrections import Correction, corrections_of
 from noria.ingest.evolution import Change, content_changes, version_change
 from noria.ingest.load import Load, Unlike, columns_now, gathered
@@ -110,26 +110,23 @@ def ingest(source: Source, base: Path, digest: str, corrections: tuple[Correctio
     before = state_of(lake, source.name)
     newest = next((one.version for one in lake.versions(source.name)), -1)
     load = Load(source, ctx, lake, before, made_of=made_of(source, digest), newest=newest)
-    breaker = Breaker(ctx.workspace.digests, source, ctx.clock)
+    contact, ask = Contact(ctx.workspace.digests, source, ctx.clock), Ask(source, base, None, ctx.clock, ctx.say)
     try:
-        if before is not None and source.contract.max_age is not None:
-            breaker.refuse_while_open()
-    except TransientError as error:
-        breaker.was_down()
-        return going_on(source, lake, before, ctx.clock.micros(), error)
-    ask = Ask(source, base, None, ctx.clock, ctx.say)
-    try:
+        if before is not None:
+            contact.refuse_in_pause()
         try:
             outcome = _ingested(load, ask, digest, corrections, straight=True)
         except Unlike:
             load = Load(source, ctx, lake, before, made_of=load.made_of, newest=newest)
             outcome = _ingested(load, ask, digest, corrections, straight=False)
     except TransientError as error:
-        if error is not load.down:
-            raise
-        breaker.was_down()
-        return going_on(source, lake, before, ctx.clock.micros(), error)
-    breaker.was_up()
+        if load.asked and error is not load.down:
+            raise  # the source answered: the fault is elsewhere
+        if load.asked:
+            contact.failed()
+        age = ctx.clock.micros() - max(contact.answered, before.at if before is not None else 0)
+        return going_on(source, lake, before, age, error)
+    contact.succeeded()
     _acknowledge(load, ask)
     return outcome
 
@@ -196,10 +193,11 @@ def _ingested(load: Load, ask: Ask, digest: str, corrections: tuple[Correction, 
         return found
 
     try:
-        if load.merges:
-            checking.hold()
-            return committed(load, find(), kinds, changes, corrections)
-        return committed_as_checked(load, checking.rows(), find, kinds, changes, corrections)
+        if not load.merges:
+            return committed(load, checking.rows(), find, kinds, changes, corrections)
+        checking.hold()  # a merge takes what is kept of all rows, elders too
+        found = find()
+        return committed(load, found.kept, lambda: found, kinds, changes, corrections)
     except _Unchanged:
         assert load.before is not None
         same = last_good(source, load.lake, load.before)
