@@ -10,7 +10,7 @@ from noria.declarations import Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.dlt_resource import Dlt, dlt
 from noria.sources.files import Files, files
-from noria.sources.kinds import KindsFold, as_kinds, misfits
+from noria.sources.kinds import KindsFold, as_kinds, misfits, odd_value
 from noria.sources.postgresql_log import SqlLog, sql_log
 from noria.sources.rest_api import Rest, rest
 from noria.sources.rest_pages import Pagination, cursor, link_header, next_link, offset, pages
@@ -82,20 +82,6 @@ def read(source: Source, base: Path) -> pl.DataFrame:
     from noria.sources.whole import whole
 
     return whole(source, connector(source).batches(Ask(source, base)))
-
-
-def odd_value(values: pl.Series) -> tuple[int, str] | None:
-    """Where a column of texts is all numbers but for some: the position of the first other, and what stands there.
-
-    Examples
-    --------
-    >>> import polars as pl
-    >>> odd_value(pl.Series(["1.5", "2", "heavy", "3"])), odd_value(pl.Series(["light", "heavy"]))
-    ((2, 'heavy'), None)
-    """
-    from noria.sources.kinds import odd_value
-
-    return odd_value(values)
 
 
 __all__ = [

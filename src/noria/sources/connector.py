@@ -129,9 +129,5 @@ class Connector(Origin):
         """
         raise NotImplementedError
 
-    def peek(self, ask: Ask) -> pl.DataFrame | None:
-        """No row of it, but the columns and types that it has now, where that is cheap; None where one must read."""
-        return None
-
     def committed(self, ask: Ask, state: State) -> None:
         """Told after rows up to a state were committed: a log may be cut there. It may be told twice, or never."""

@@ -278,7 +278,14 @@ _READ: dict[Kind, Callable[[pl.Series], pl.Series]] = {
 
 
 def odd_value(values: pl.Series) -> tuple[int, str] | None:
-    """Where a column of texts is all numbers but for some: the position of the first other, and what stands there."""
+    """Where a column of texts is all numbers but for some: the position of the first other, and what stands there.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> odd_value(pl.Series(["1.5", "2", "heavy", "3"])), odd_value(pl.Series(["light", "heavy"]))
+    ((2, 'heavy'), None)
+    """
     others = (_float(values).is_null() & values.is_not_null()).arg_true()
     if 0 < len(others) < (len(values) - values.null_count()) / 2:
         return others[0], values[others[0]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
@@ -61,10 +61,7 @@ class SqlLog(Connector):
     user: str | None = None
     password: Secret | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _table_of_url(cls, given: Any) -> Any:
-        return table_of_url(given)
+    _table_of_url = model_validator(mode="before")(table_of_url)
 
     @model_validator(mode="after")
     def _can_be_read(self) -> SqlLog:
@@ -91,11 +88,6 @@ class SqlLog(Connector):
         log = retried(lambda: _Log(self, ask), tries=ask.source.tries, extra="sql", say=ask.say)
         with contextlib.closing(log):
             yield from log.rows() if since is None else log.changes(since)
-
-    def peek(self, ask: Ask) -> pl.DataFrame | None:
-        """No row, but the columns and types."""
-        empty = self.rows_now.peek(ask)
-        return None if empty is None else _told(empty, "insert", datetime.now(UTC))
 
     def committed(self, ask: Ask, state: State) -> None:
         """Let the server forget the log up to there. It is not asked to before rows are committed."""
@@ -127,17 +119,21 @@ class _Log:
     """One read of a log: a connection outside of transactions."""
 
     def __init__(self, origin: SqlLog, ask: Ask) -> None:
-        from noria.sources.postgresql import PostgreSQL
-
         self.origin, self.ask = origin, ask
         self.place = f"{origin.rows_now.place}, log"
         self.name = f"noria_{ask.source.name.lower()}"[:63]
         self.slot, self.publication = origin.slot or self.name, origin.publication or self.name
         self.target = origin.rows_now.target(ask)
-        self.database: PostgreSQL = PostgreSQL(self.target, "")
-        self.database.run("SET lc_monetary = 'C'")
+        self.database = self._opened()
         self.text = self.database.text
         self.types: dict[tuple[int, int], str] = {}
+
+    def _opened(self) -> PostgreSQL:
+        from noria.sources.postgresql import PostgreSQL
+
+        database = PostgreSQL(self.target, "")
+        database.run("SET lc_monetary = 'C'")
+        return database
 
     def close(self) -> None:
         self.database.close()
@@ -220,7 +216,7 @@ class _Log:
         position = self.prepare()
         now, table = PostgreSQL(self.target), _quoted(self.database, self.origin)
         types = now.types(table)
-        self._refuse_own_names(tuple(types))
+        self.refuse_own_names(tuple(types))
         ((snapshot,),) = now.values("SELECT pg_current_snapshot()::text")
         ((behind,),) = self.database.values("SELECT (pg_current_wal_insert_lsn() - '0/0')::text")
         state = {"lsn": position, "snapshot": snapshot, "until": int(behind)}
@@ -235,7 +231,7 @@ class _Log:
         assert held is not None
         yield Batch(held, self.place, first, state=state)
 
-    def _refuse_own_names(self, names: tuple[str, ...]) -> None:
+    def refuse_own_names(self, names: tuple[str, ...]) -> None:
         if own := {"change", "changed_at"} & set(names):
             raise self.refuse("the table has a column of the log's own name", sorted(own)[0],
                               "rename it in the database, or read the table with sql(…)")  # fmt: skip
@@ -260,18 +256,11 @@ class _Log:
             f" 'proto_version', '1', 'publication_names', {self.text(self.database.name(self.publication))})"
         )
         reading = _Changes(self, since)
-        with contextlib.closing(rows_of([self._again()], [select])) as found:
+        with contextlib.closing(rows_of([self._opened()], [select])) as found:
             for _, frame in found:
                 for data in frame["data"]:
                     yield from reading.take(data)
         yield reading.last(max(int(upto), reading.lsn))
-
-    def _again(self) -> PostgreSQL:
-        from noria.sources.postgresql import PostgreSQL
-
-        database = PostgreSQL(self.target, "")
-        database.run("SET lc_monetary = 'C'")
-        return database
 
     def type_of(self, number: int, modifier: int) -> str:
         """The name of a type as `noria.sources.postgresql` has it; of a domain that of what it is made of."""
@@ -347,7 +336,7 @@ class _Changes:
     def _change(self, change: Change) -> Iterator[Batch]:
         if self.relation is not None and self.relation != change.relation:
             yield from self._batch(None)
-            self.log._refuse_own_names(change.relation.columns)
+            self.log.refuse_own_names(change.relation.columns)
         self.relation = change.relation
         if change.new is None:
             assert change.old is not None
@@ -409,9 +398,9 @@ class _Changes:
         state = {"lsn": lsn} | ({name: self.since[name] for name in ("snapshot", "until")} if keep else {})
         for batch in self._batch(state):
             return batch
-        empty = self.log.origin.peek(self.log.ask)
+        empty = self.log.origin.rows_now.peek(self.log.ask)
         assert empty is not None
-        return Batch(empty, self.log.place, self.first, state=state)
+        return Batch(_told(empty, "insert", self.log.ask.clock.now()), self.log.place, self.first, state=state)
 
 
 def _told(frame: pl.DataFrame, change: str, at: datetime) -> pl.DataFrame:

@@ -22,6 +22,33 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+def table_of_url(given: Any) -> Any:
+    """What was given to a constructor, with the table that the URL names apart from it.
+
+    Raises
+    ------
+    DeclarationError
+        The URL holds a password, or names another table than was given.
+    """
+    if not isinstance(given, dict) or not isinstance(given.get("url"), str):
+        return given
+    _refuse_password(given["url"])
+    url, _, table = given["url"].partition("#")
+    if table and (given.get("table") or given.get("query")):
+        raise ValueError("the URL names a table, and table= or query= says what is read, too")
+    return given | {"url": url} | ({"table": unquote(table)} if table else {})
+
+
+def _refuse_password(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.password is not None or any("password" in name.lower() for name, _ in parse_qsl(parts.query)):
+        raise DeclarationError(
+            "a URL of a database holds a password",
+            place=redacted(url),
+            mend='user="…", password=nr.secret("NAME"): the value then comes from the environment',
+        )
+
+
 class Sql(Connector):
     """A table or a query of a SQL database.
 
@@ -71,10 +98,7 @@ class Sql(Connector):
     user: str | None = None
     password: Secret | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _table_of_url(cls, given: Any) -> Any:
-        return table_of_url(given)
+    _table_of_url = model_validator(mode="before")(table_of_url)
 
     @model_validator(mode="after")
     def _no_field_in_vain(self) -> Sql:
@@ -148,33 +172,6 @@ def sql(url: str, **fields: Any) -> Sql:
     'postgresql://db/shop#sales.orders'
     """
     return Sql(url, **fields)
-
-
-def table_of_url(given: Any) -> Any:
-    """What was given to a constructor, with the table that the URL names apart from it.
-
-    Raises
-    ------
-    DeclarationError
-        The URL holds a password, or names another table than was given.
-    """
-    if not isinstance(given, dict) or not isinstance(given.get("url"), str):
-        return given
-    _refuse_password(given["url"])
-    url, _, table = given["url"].partition("#")
-    if table and (given.get("table") or given.get("query")):
-        raise ValueError("the URL names a table, and table= or query= says what is read, too")
-    return given | {"url": url} | ({"table": unquote(table)} if table else {})
-
-
-def _refuse_password(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.password is not None or any("password" in name.lower() for name, _ in parse_qsl(parts.query)):
-        raise DeclarationError(
-            "a URL of a database holds a password",
-            place=redacted(url),
-            mend='user="…", password=nr.secret("NAME"): the value then comes from the environment',
-        )
 
 
 class _Reading:
