@@ -29,7 +29,7 @@ from noria.core import (
 from noria.cost import expected
 from noria.declarations import Project
 from noria.lake import open_lake
-from noria.ledger import Event, Ledger
+from noria.ledger import Event, Ledger, table_and_version
 from noria.steps import Outcome, Step
 from noria.workspace import Workspace, write_atomically
 
@@ -302,8 +302,8 @@ def _gone(outcome: Outcome, workspace: Workspace) -> str:
         if kind == "file" and not (workspace.root / rest).exists():
             return rest
         if kind == "table":
-            table, _, version = rest.rpartition("@")
-            if not open_lake(workspace.lake).has(table, int(version)):
+            table, version = table_and_version(reference)
+            if not open_lake(workspace.lake).has(table, version):
                 return f"table {table}"
     return ""
 

@@ -70,16 +70,21 @@ def _diff(
     new: Annotated[int, typer.Argument(metavar="NEW", help="Another one.")],
     project: _ProjectPlace = None,
     key: Annotated[
-        list[str] | None, typer.Option("--key", help="A column that names a row; again for more. Else rows as a whole.")
+        list[str] | None,
+        typer.Option("--key", help="A column that names a row; again for more. By default the contract's key."),
     ] = None,
     most: Annotated[int, typer.Option("--most", min=0, help="How many rows of each to show.")] = 5,
 ) -> None:
     """Say how two versions of a table differ."""
-    with _opened(project) as (_, _, lake):
-        found = _there(lake, table).diff(table, old, new, key=key or (), most=most)
+    from noria.cli.opened import opened
+    from noria.lake import open_lake
+
+    with opened(project) as (declared, workspace, _):
+        by = key or next((source.contract.key for source in declared.sources if source.name == table), ())
+        found = _there(open_lake(workspace.lake), table).diff(table, old, new, key=by, most=most)
     for column in found.columns:
         typer.echo(column)
-    by_key = f", {found.changed:,} changed" if key else ""
+    by_key = f", {found.changed:,} changed" if by else ""
     typer.echo(f"{table}, {old} to {new}: {found.added:,} rows added, {found.removed:,} removed{by_key}")
     for row in found.examples:
         values = "  ".join(f"{name}={_value(value)}" for name, value in row.items() if name)
@@ -106,11 +111,13 @@ def _restore(
     wait: _Wait = 2.0,
 ) -> None:
     """Make the newest version of a table what an old one was, with the state of its source; nothing is lost."""
+    from noria.ledger import table_reference
+
     with _opened(project, lock=f"noria lake restore {table} {version}", wait=wait) as (_, ledger, lake):
         made = _there(lake, table).restore(table, version)
         ledger.append(
-            "table.restored", f"table:{table}@{made}", inputs=(f"table:{table}@{version}",),
-            outputs=(f"table:{table}@{made}",),
+            "table.restored", table_reference(table, made), inputs=(table_reference(table, version),),
+            outputs=(table_reference(table, made),),
         )  # fmt: skip
     typer.echo(f"{table}: version {made} is what version {version} was")
 
@@ -163,6 +170,7 @@ def _vacuum(
 
 def _asked_for(ledger: Ledger, table: str) -> set[int]:
     """The versions that the last result of some step is."""
+    from noria.ledger import table_and_version
     from noria.plan import outcome_of
 
     seen: set[str] = set()
@@ -170,27 +178,17 @@ def _asked_for(ledger: Ledger, table: str) -> set[int]:
     for event in ledger.events(kind="step.finished", newest_first=True):
         if event.subject not in seen:
             seen.add(event.subject)
-            names = (name.removeprefix("table:").rpartition("@") for name in outcome_of(event).outputs.values()
-                     if name.startswith("table:"))  # fmt: skip
-            found |= {int(version) for name, _, version in names if name == table}
+            outputs = (name for name in outcome_of(event).outputs.values() if name.startswith("table:"))
+            found |= {version for name, version in map(table_and_version, outputs) if name == table}
     return found
 
 
 @contextlib.contextmanager
 def _opened(place: str | None, *, lock: str = "", wait: float = 0.0) -> Iterator[tuple[Workspace, Ledger, Lake]]:
-    from noria.declarations import load_project
+    from noria.cli.opened import opened
     from noria.lake import open_lake
-    from noria.ledger import open_ledger
-    from noria.plan import refuse_another
-    from noria.workspace import workspace_of
 
-    workspace = workspace_of(place)
-    declared = load_project(workspace.project_file)
-    with (
-        workspace.lock(lock, wait=wait) if lock else contextlib.nullcontext(),
-        contextlib.closing(open_ledger(workspace.ledger)) as ledger,
-    ):
-        refuse_another(declared, workspace, ledger)
+    with opened(place, lock=lock, wait=wait) as (_, workspace, ledger):
         yield workspace, ledger, open_lake(workspace.lake)
 
 

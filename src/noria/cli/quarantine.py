@@ -1,12 +1,13 @@
-"""``noria quarantine``: look at rows that were set aside, and replay them."""
+"""``noria quarantine``: look at rows that were set aside, mend them, and replay them."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from noria.cli.opened import opened
 
 if TYPE_CHECKING:
     from noria.declarations import Project
@@ -36,7 +37,7 @@ def _list(
     project: _ProjectPlace = None,
 ) -> None:
     """Say how many rows each source set aside, and why."""
-    with _opened(project) as (declared, _, ledger):
+    with opened(project) as (declared, _, ledger):
         names = [source] if source is not None else [one.name for one in declared.sources]
         for name in names:
             for line in _counts(name, _last(declared, ledger, name)):
@@ -61,7 +62,7 @@ def _show(
     """Show the rows that a source set aside, with their reasons."""
     from noria.ingest import set_aside
 
-    with _opened(project) as (declared, workspace, ledger):
+    with opened(project) as (declared, workspace, ledger):
         last = _last(declared, ledger, source)
         rows = set_aside(workspace, last, most) if last is not None else []
     for row in rows:
@@ -92,7 +93,7 @@ def _fix(
     if bad := [name for name, value in values.items() if not name or not value.strip()]:
         raise DeclarationError("a value is set as COLUMN=VALUE", value=bad[0], mend='--set "distance=170"')
     correction = Correction(where, {name.strip(): value for name, value in values.items()}, because, current_actor())
-    with _opened(project, lock=f"noria quarantine fix {source}", wait=wait) as (declared, workspace, ledger):
+    with opened(project, lock=f"noria quarantine fix {source}", wait=wait) as (declared, workspace, ledger):
         last = _last(declared, ledger, source)
         declaration = next(one for one in declared.sources if one.name == source)
         correction, found = mends(workspace, declaration, last, correction)
@@ -115,7 +116,7 @@ def _replay(
     from noria.run import execute, recover
 
     command = f"noria quarantine replay {source}"
-    with _opened(project, lock=command, wait=wait) as (declared, workspace, ledger):
+    with opened(project, lock=command, wait=wait) as (declared, workspace, ledger):
         for fault in recover(workspace, ledger):
             typer.echo(str(fault), err=True)
         last = _last(declared, ledger, source)
@@ -158,23 +159,6 @@ def replay_plan(declared: Project, workspace: Workspace, ledger: Ledger, name: s
             for planned in plan.steps
         ),
     )
-
-
-@contextlib.contextmanager
-def _opened(place: str | None, *, lock: str = "", wait: float = 0.0) -> Iterator[tuple[Project, Workspace, Ledger]]:
-    from noria.declarations import load_project
-    from noria.ledger import open_ledger
-    from noria.plan import refuse_another
-    from noria.workspace import workspace_of
-
-    workspace = workspace_of(place)
-    declared = load_project(workspace.project_file)
-    with (
-        workspace.lock(lock, wait=wait) if lock else contextlib.nullcontext(),
-        contextlib.closing(open_ledger(workspace.ledger)) as ledger,
-    ):
-        refuse_another(declared, workspace, ledger)
-        yield declared, workspace, ledger
 
 
 def _last(declared: Project, ledger: Ledger, name: str) -> Outcome | None:

@@ -14,7 +14,7 @@ from typing import Any
 from noria.core import Clock, TransientError, from_micros
 from noria.declarations import Source, duration_text
 from noria.expressions import polars_kinds
-from noria.ingest.state import TableState, quarantine_of
+from noria.ingest.state import TableState, outputs_of
 from noria.lake import Lake
 from noria.steps import Outcome
 from noria.workspace import write_atomically
@@ -106,9 +106,7 @@ def going_on(source: Source, lake: Lake, before: TableState | None, age: int, er
 def last_good(source: Source, lake: Lake, before: TableState) -> Outcome:
     """The outcome of the load that wrote the table's newest rows."""
     version = next(one.version for one in lake.versions(source.name) if one.step)
-    outputs = {"table": f"table:{source.name}@{version}"}
-    if before.aside_version >= 0:
-        outputs["quarantine"] = f"table:{quarantine_of(source.name)}@{before.aside_version}"
+    outputs = outputs_of(source.name, version, before.aside_version)
     schema = polars_kinds(lake.read(source.name, version).collect_schema())
     nothing = {name: 0 for name in before.facts["load"] if name != "whole"}
     return Outcome(outputs, {

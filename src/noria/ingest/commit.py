@@ -13,7 +13,7 @@ from noria.ingest.corrections import Correction
 from noria.ingest.evolution import Change
 from noria.ingest.existing import free_name
 from noria.ingest.load import Load
-from noria.ingest.state import TableState, blank, quarantine_of
+from noria.ingest.state import TableState, blank, outputs_of, quarantine_of
 from noria.steps import Outcome
 
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ def _outcome(
     facts = {**state.facts, "schema": polars_kinds(rows.collect_schema())}
     if load.merges and load.source.event_time is not None:  # of rows that went nobody knows whether they had one
         facts["null_event_time"] = rows.select(pl.col(load.source.event_time).null_count()).collect().item()
-    outputs = {"table": f"table:{name}@{version}"}
-    if state.aside_version >= 0:
-        outputs["quarantine"] = f"table:{quarantine_of(name)}@{state.aside_version}"
+    outputs = outputs_of(name, version, state.aside_version)
     return Outcome(outputs, facts, tuple(_events(load, facts, outputs["table"], changes, replayed)))
 
 

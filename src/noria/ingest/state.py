@@ -11,6 +11,7 @@ from noria.declarations import Secret, SignIn, Source
 from noria.ingest.corrections import Correction
 from noria.ingest.sketch import Sketch
 from noria.lake import Lake
+from noria.ledger import table_reference
 
 FORMAT = 1
 
@@ -87,6 +88,14 @@ class TableState:
 def quarantine_of(source: str) -> str:
     """The name of the table beside a source's own that holds the rows set aside."""
     return f"{source}__quarantine"
+
+
+def outputs_of(source: str, version: int, aside_version: int) -> dict[str, str]:
+    """What an outcome names: the version of a table, and that of its quarantine where a row is set aside."""
+    outputs = {"table": table_reference(source, version)}
+    if aside_version >= 0:
+        outputs["quarantine"] = table_reference(quarantine_of(source), aside_version)
+    return outputs
 
 
 def state_of(lake: Lake, table: str, version: int | None = None) -> TableState | None:

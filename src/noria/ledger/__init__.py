@@ -4,7 +4,7 @@ from noria.core import Clock, WallClock, backend_of
 from noria.ledger.event import KINDS, Event, Ledger
 from noria.ledger.lineage import Why, why
 from noria.ledger.openlineage import export
-from noria.ledger.references import endpoint_and_version, model_reference, table_and_version
+from noria.ledger.references import endpoint_and_version, model_reference, table_and_version, table_reference
 
 BACKENDS = {"sqlite": "noria.ledger.sqlite:SqliteLedger"}
 
@@ -34,5 +34,6 @@ __all__ = [
     "model_reference",
     "open_ledger",
     "table_and_version",
+    "table_reference",
     "why",
 ]

@@ -33,8 +33,19 @@ def endpoint_and_version(reference: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
+def table_reference(table: str, version: int) -> str:
+    """How events name a version of a table.
+
+    Examples
+    --------
+    >>> table_reference("flights", 3)
+    'table:flights@3'
+    """
+    return f"table:{table}@{version}"
+
+
 def table_and_version(reference: str) -> tuple[str, int]:
-    """The table and its version that a reference names.
+    """What `table_reference` was made from.
 
     Raises
     ------

@@ -29,7 +29,7 @@ from noria.core import Clock, NoriaError, TransientError, WallClock, canonical, 
 from noria.cost import Meters, PriceBook
 from noria.declarations import Limits, Project
 from noria.lake import open_lake
-from noria.ledger import Ledger
+from noria.ledger import Ledger, table_and_version
 from noria.plan import Plan, Planned, keep_declarations
 from noria.run.anomalies import anomalies
 from noria.run.limits import limits_of, over
@@ -347,8 +347,7 @@ def _stored(outcome: Outcome, workspace: Workspace) -> int:
     for reference in outcome.outputs.values():
         kind, _, rest = reference.partition(":")
         if kind == "table":
-            table, _, version = rest.rpartition("@")
-            total += open_lake(workspace.lake).size(table, int(version))
+            total += open_lake(workspace.lake).size(*table_and_version(reference))
         elif kind == "file":
             place = workspace.root / rest
             files = place.rglob("*") if place.is_dir() else (place,)
