@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
@@ -219,8 +220,8 @@ def _tested(
     keyed = int(bool(source.contract.key))  # the key comes first, then the rules, then what looks private
     told = [one.on_fail for one in checked.verdicts]
     told[keyed : keyed + len(source.contract.rules)] = [rule.on_fail for rule in source.contract.rules]
-    verdicts = tuple(_as(one, on_fail) for one, on_fail in zip(checked.verdicts, told, strict=True))
-    late = next(_of_whole(source.contract, len(raw)), "")
+    verdicts = tuple(replace(one, on_fail=on_fail) for one, on_fail in zip(checked.verdicts, told, strict=True))
+    late = _of_whole(source.contract, len(raw))
     return tuple(_mistyped(source.contract, rows)), verdicts, len(raw), len(checked.quarantined), late
 
 
@@ -239,12 +240,8 @@ def _mistyped(contract: Contract, rows: pl.DataFrame) -> Iterator[Verdict]:
             yield Verdict(f"{column} is of type {kind}", column, "quarantine", len(rows), len(found), examples)
 
 
-def _as(verdict: Verdict, on_fail: str) -> Verdict:
-    import dataclasses
-
-    return dataclasses.replace(verdict, on_fail=on_fail)
-
-
-def _of_whole(contract: Contract, rows: int) -> Iterator[str]:
+def _of_whole(contract: Contract, rows: int) -> str:
+    """What is wrong with so many rows; empty where nothing is."""
     if contract.rows is not None and not contract.rows[0] <= rows <= contract.rows[1]:
-        yield f"fail: {rows:,} rows, where {contract.rows[0]:,} to {contract.rows[1]:,} were declared"
+        return f"fail: {rows:,} rows, where {contract.rows[0]:,} to {contract.rows[1]:,} were declared"
+    return ""

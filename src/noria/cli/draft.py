@@ -49,8 +49,7 @@ def _head(proposal: Proposal) -> Iterator[str]:
 def _columns(proposal: Proposal) -> Iterator[str]:
     from noria.contracts import text
 
-    plain = [column for column, expression in proposal.features if _is_itself(column, expression)]
-    if plain:
+    if plain := _plain(proposal):
         yield "# What a request carries, and the model sees as it is."
         yield from _packed("COLUMNS = [", [text(column) for column in plain], "]")
     if proposal.left_out:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from noria.console import charts
-from noria.console.figures import count, many, metric_name, share
+from noria.console.figures import count, many, share
 from noria.core import redacted
 from noria.declarations import Project, Source, duration_text
 
@@ -168,8 +168,3 @@ def _weighed(facts: Facts, by_view: Mapping[str, float]) -> str:
         f"{many(number, 'feature')}, by the share of importance that {chosen} gives them: of the gain of all splits in "
         f"a tree model, of the size of all weights in a linear one. By view: {parts}."
     )
-
-
-def metric_of(project: Project) -> str:
-    """The metric that is maximised, as people write it."""
-    return metric_name(project.search.metric)

@@ -90,11 +90,6 @@ def span(estimate: Mapping[str, float] | None) -> str:
     return NONE if estimate is None else f"{score(estimate['low'])} to {score(estimate['high'])}"
 
 
-def value_of(estimate: Mapping[str, float] | None) -> float | None:
-    """The value of an estimate, where there is one."""
-    return None if estimate is None else estimate["value"]
-
-
 def seconds(value: float | None) -> str:
     """A duration.
 

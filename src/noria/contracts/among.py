@@ -33,6 +33,13 @@ class Watch(Protocol):
         """Which rows of the next batch break the rule; None where none does."""
 
 
+def flags_at(rows: pl.Series, size: int) -> pl.Series:
+    """True at these places of a batch of so many rows."""
+    import polars as pl
+
+    return pl.Series([False]).new_from_index(0, size).scatter(rows, True)
+
+
 class RowsRule(ContractRule):
     """A rule that a row keeps or breaks among the other rows.
 

@@ -16,7 +16,7 @@ from noria.contracts.rules.aggregate import AggregateRule
 from noria.contracts.rules.expression import ExpressionRule
 from noria.contracts.sorting import Sorting, Split
 from noria.contracts.table import Moment, TableRule
-from noria.contracts.tally import Tally
+from noria.contracts.tally import Tally, remembered
 from noria.contracts.verdict import Verdict, refuse_failures
 from noria.contracts.wants import quoted
 from noria.core import DataError
@@ -150,8 +150,7 @@ class Checker:
 
     def memory(self) -> dict[str, Any]:
         """What the next load must be given, as plain JSON."""
-        kept = {tally.rule.text: dict(tally.measure.memory()) for tally in self._tallies if tally.measure is not None}
-        return {rule: memory for rule, memory in kept.items() if memory}
+        return remembered(self._tallies)
 
     def _refuse_rows(self) -> None:
         bounds = self._contract.rows

@@ -122,6 +122,11 @@ class RowRule(ContractRule):
         raise NotImplementedError
 
 
+def columns_of(rule: Rule) -> tuple[str, ...]:
+    """The columns that a rule reads, as far as it says so: one of another library's may not."""
+    return rule.columns if isinstance(rule, ContractRule) else ()
+
+
 def kind_of(value: object) -> Kind:
     """The kind of a value in a declaration."""
     for kind, of in (("bool", bool), ("int", int), ("float", float)):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from noria.core import DataError, DeclarationError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     Data: TypeAlias = pl.DataFrame | pl.LazyFrame | pa.Table | str | Path | Sequence[str | Path]
+    _Frame = TypeVar("_Frame", pl.DataFrame, pl.LazyFrame)
 else:
     Data: TypeAlias = Any
 
@@ -72,17 +73,16 @@ def rows_of(data: Data, texts: Iterable[str] = ()) -> Rows:
     import polars as pl
 
     if isinstance(data, pl.DataFrame):
-        return Rows(data if "_row" in data.columns else data.with_row_index("_row", 1))
+        return Rows(_numbered(data, data.columns))
     if isinstance(data, pl.LazyFrame):
-        there = data.collect_schema().names()
-        return Rows(data if "_row" in there else data.with_row_index("_row", 1))
+        return Rows(_numbered(data, data.collect_schema().names()))
     if isinstance(data, str | Path):
         return _of_files([data], texts)
     if isinstance(data, list | tuple) and data and all(isinstance(each, str | Path) for each in data):
         return _of_files(data, texts)
     if hasattr(data, "__arrow_c_stream__"):
         made = pl.DataFrame(data)
-        return Rows(made if "_row" in made.columns else made.with_row_index("_row", 1))
+        return Rows(_numbered(made, made.columns))
     raise DeclarationError(
         "these are no rows that can be checked", value=type(data).__name__,
         mend="a DataFrame or LazyFrame of Polars, an Arrow table, or paths of .parquet or .csv files",
@@ -107,9 +107,14 @@ def _of_files(paths: Sequence[str | Path], texts: Iterable[str]) -> Rows:
         if ends == {".parquet"}:
             lazy = pl.scan_parquet(escaped)
             names = lazy.collect_schema().names()
-            return Rows(lazy if "_row" in names else lazy.with_row_index("_row", 1), tuple(files))
+            return Rows(_numbered(lazy, names), tuple(files))
         lazy = pl.scan_csv(escaped, infer_schema_length=100_000, schema_overrides=dict.fromkeys(texts, pl.String))
         names = lazy.collect_schema().names()
     except pl.exceptions.PolarsError as error:
         raise DataError("the file cannot be read", place=files[0], value=str(error).strip().splitlines()[0]) from None
-    return Rows(lazy if "_row" in names else lazy.with_row_index("_row", 1))
+    return Rows(_numbered(lazy, names))
+
+
+def _numbered(rows: _Frame, columns: Sequence[str]) -> _Frame:
+    """Rows with ``_row``, from 1, unless they have it."""
+    return rows if "_row" in columns else rows.with_row_index("_row", 1)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from noria.contracts.among import RowsRule
 from noria.contracts.checker import columns_exist, key_rules, rules_of
 from noria.contracts.condition import RowRule, Subject
-from noria.contracts.data import Rows
+from noria.contracts.data import BATCH, Rows
 from noria.contracts.table import Moment, TableRule
-from noria.contracts.tally import EXAMPLES, Tally
+from noria.contracts.tally import EXAMPLES, Tally, remembered
 from noria.contracts.verdict import Verdict
-from noria.contracts.wants import quoted
+from noria.contracts.wants import literal, quoted
 from noria.core import DataError, require
 from noria.declarations import Contract
 from noria.expressions import Kind, polars_kinds
@@ -54,9 +54,8 @@ def found_by_duckdb(
         for tally in tallies:
             if tally.measure is not None and tally.measure.columns:
                 _feed(connection, tally)
-    remembered = {tally.rule.text: dict(tally.measure.memory()) for tally in tallies if tally.measure is not None}
     verdicts = tuple(tally.verdict(count) for tally in tallies)
-    return count, verdicts, {rule: kept for rule, kept in remembered.items() if kept}
+    return count, verdicts, remembered(tallies)
 
 
 def _refuse_types(contract: Contract, kinds: Mapping[str, Kind]) -> None:
@@ -74,7 +73,7 @@ def _tables(connection: Any, rows: Rows, references: Mapping[str, pl.DataFrame])
     for name, table in references.items():
         connection.register(f"reference {name}", table.to_arrow())
     if rows.parquet:
-        files = ", ".join("'" + file.replace("'", "''") + "'" for file in rows.parquet)
+        files = ", ".join(map(literal, rows.parquet))
         number = "" if "_row" in pl.scan_parquet(list(rows.parquet), glob=False).collect_schema() else (
             ", CAST(ROW_NUMBER() OVER () AS BIGINT) AS _row")  # fmt: skip
         connection.execute(f"CREATE VIEW rows AS SELECT *{number} FROM read_parquet([{files}])")
@@ -126,7 +125,7 @@ def _feed(connection: Any, tally: Tally) -> None:
 
     assert tally.measure is not None
     columns = ", ".join(quoted(name) for name in dict.fromkeys(tally.measure.columns))
-    for batch in connection.sql(f"SELECT {columns} FROM rows").to_arrow_reader(1_000_000):
+    for batch in connection.sql(f"SELECT {columns} FROM rows").to_arrow_reader(BATCH):
         tally.measure.observe(pl.DataFrame(batch), [])
 
 

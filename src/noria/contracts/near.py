@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from noria.contracts.among import flags_at
 from noria.contracts.seen import hashes
 
 if TYPE_CHECKING:
@@ -38,23 +39,20 @@ class NearStays:
         return len(self._close())
 
     def broken(self, frame: pl.DataFrame) -> pl.Series | None:
-        import polars as pl
-
         found = self._close()
         start, stop = (int(found.search_sorted(place)) for place in (self._asked, self._asked + len(frame)))
         rows = found.slice(start, stop - start) - self._asked
         self._asked += len(frame)
-        return pl.Series([False]).new_from_index(0, len(frame)).scatter(rows, True) if len(rows) else None
+        return flags_at(rows, len(frame)) if len(rows) else None
 
     def _close(self) -> pl.Series:
         """The rows that break the rule, by their place, in order."""
         import polars as pl
 
         if self._found is None:
-            group = ["first", "second"]
-            whole = pl.concat(self._parts).sort(*group, "at", "row") if self._parts else None
-            if whole is None:
+            if not self._parts:
                 return pl.Series("row", [], pl.UInt32)
+            whole = pl.concat(self._parts).sort("first", "second", "at", "row")
             same = (pl.col("first") == pl.col("first").shift()) & (pl.col("second") == pl.col("second").shift())
             near = pl.col("at") - pl.col("at").shift() <= self._within
             self._found = whole.filter(same & near)["row"].sort()

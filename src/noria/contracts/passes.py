@@ -68,11 +68,12 @@ class Pass:
         import polars as pl
 
         by_bounds = [i for i, rule in enumerate(self._rules) if "bounds" in rule.proved_by]
-        by_values = self._by_values(frame)
+        schema = frame.schema  # made anew each time that it is asked for
+        by_values = self._by_values(frame, schema)
         asked = dict(wants)
         for column in dict.fromkeys(self._rules[index].columns[0] for index in by_bounds):
             number = pl.col(column)
-            high = number.nan_max() if frame.schema[column].is_float() else number.max()
+            high = number.nan_max() if schema[column].is_float() else number.max()
             asked |= {f"low {column}": number.min(), f"high {column}": high}
         asked |= {f"values {column}": pl.col(column).unique().implode() for column in by_values}
         cannot = [
@@ -85,18 +86,18 @@ class Pass:
             index for index, rule in enumerate(self._rules) if rule.proved_by and self._proven(rule, frame, found)
         }
         for column, rules in by_values.items():
-            values = pl.DataFrame({column: found[f"values {column}"]}, {column: frame.schema[column]})
+            values = pl.DataFrame({column: found[f"values {column}"]}, {column: schema[column]})
             broken = self._select(values, self._sums(rules))
             proven |= {index for index in rules if not broken[f"rule {index}"]}
         return found, proven
 
-    def _by_values(self, frame: pl.DataFrame) -> dict[str, list[int]]:
+    def _by_values(self, frame: pl.DataFrame, schema: pl.Schema) -> dict[str, list[int]]:
         """Columns of few different texts, and the rules on each: a rule on one column is a rule on its values."""
         import polars as pl
 
         rules: dict[str, list[int]] = {}
         for index, rule in enumerate(self._rules):
-            if len(rule.columns) == 1 and not rule.proved_by and frame.schema[rule.columns[0]] == pl.String:
+            if len(rule.columns) == 1 and not rule.proved_by and schema[rule.columns[0]] == pl.String:
                 rules.setdefault(rule.columns[0], []).append(index)
         return {name: of for name, of in rules.items() if _sampled(frame[name]).n_unique() <= _FEW}
 

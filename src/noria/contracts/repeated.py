@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from noria.contracts.among import flags_at
 from noria.contracts.seen import Seen, hashes
 
 if TYPE_CHECKING:
@@ -118,6 +119,5 @@ class NoneStays:
             return None
         keys = hashes(frame, self._keys)
         found = keys.with_row_index("row").join(self._repeated, on=["first", "second"], how="semi")["row"]
-        flags = pl.Series([False]).new_from_index(0, len(frame)).scatter(found, True)
         complete = frame.select(pl.all_horizontal(pl.col(key).is_not_null() for key in self._keys)).to_series()
-        return flags & complete
+        return flags_at(found, len(frame)) & complete

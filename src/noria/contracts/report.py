@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from noria.contracts.among import RowsRule
 from noria.contracts.checker import Checker, columns_exist, key_rules, rules_of
 from noria.contracts.condition import ContractRule, RowRule, Subject
 from noria.contracts.data import Rows
 from noria.contracts.statistics import file_facts
+from noria.contracts.tally import EXAMPLES
 from noria.contracts.typed import typed
 from noria.contracts.verdict import Verdict
 from noria.declarations import Contract
@@ -114,7 +116,7 @@ def _by_polars(
 
 def _reads(rule: ContractRule, kinds: Mapping[str, Kind]) -> Sequence[str]:
     """A rule that reads no column by name (whole rows are the same) reads all, or none (how many rows there are)."""
-    return rule.columns or (list(kinds) if getattr(rule, "drops", False) else [])
+    return rule.columns or (list(kinds) if isinstance(rule, RowsRule) and rule.drops else [])
 
 
 def _holds(rule: ContractRule, rows: int) -> Verdict:
@@ -152,7 +154,7 @@ class _Types:
         for name in self._types:
             lost = made[name].is_null() & frame[name].is_not_null()
             self._failed[name] += int(lost.sum())
-            for row in lost.arg_true().head(3 - len(self._examples[name])):
+            for row in lost.arg_true().head(EXAMPLES - len(self._examples[name])):
                 self._examples[name].append(f"row {frame['_row'][row]}: {frame[name][row]}")
         return made
 

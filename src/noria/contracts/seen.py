@@ -82,18 +82,24 @@ def hashes(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """Two hashes of some columns of each row; equal values give equal hashes, null is a value, NaN equals NaN."""
     import polars as pl
 
-    read = [_plain(frame.schema[column], pl.col(column)) for column in columns]
+    schema = frame.schema  # made anew each time that it is asked for
+    read = [_plain(schema[column], pl.col(column)) for column in columns]
     whole = read[0] if len(read) == 1 else pl.struct(read)
     return frame.select(whole.hash(1).alias("first"), whole.hash(0x9E3779B97F4A7C15).alias("second"))
 
 
 def _plain(dtype: pl.DataType, column: pl.Expr) -> pl.Expr:
-    """The column in a form whose hash does not depend on the batch: categories are numbered by batch."""
+    """The column in a form whose hash does not depend on the batch."""
     import polars as pl
 
-    if isinstance(dtype, pl.Categorical | pl.Enum):
-        return column.cast(pl.String)
-    return column.cast(pl.Int64) if dtype.is_signed_integer() else column
+    return column.cast(pl.Int64) if dtype.is_signed_integer() else text_of_category(dtype, column)
+
+
+def text_of_category(dtype: pl.DataType, column: pl.Expr) -> pl.Expr:
+    """A column of categories as its texts: each batch numbers them by itself."""
+    import polars as pl
+
+    return column.cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else column
 
 
 def _sorted(keys: pl.DataFrame) -> tuple[np.ndarray[Any, Any], Run]:

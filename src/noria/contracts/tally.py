@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from noria.contracts.among import Watch
 from noria.contracts.condition import ContractRule
@@ -66,6 +67,12 @@ class Tally:
             rule.text, column, rule.on_fail, rows, failed if over else 0,
             tuple(self.examples), 0 if over else failed,
         )  # fmt: skip
+
+
+def remembered(tallies: Iterable[Tally]) -> dict[str, Any]:
+    """What rules about the table tell the next load, by their texts; those that need nothing are left out."""
+    found = {tally.rule.text: dict(tally.measure.memory()) for tally in tallies if tally.measure is not None}
+    return {rule: memory for rule, memory in found.items() if memory}
 
 
 def allowed(rule: ContractRule, rows: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from noria.contracts.wants import quoted
 from noria.core import DataError
 from noria.expressions import Kind, parse, polars_kinds, to_polars
 
@@ -55,9 +56,9 @@ _WHOLE = "CASE WHEN ABS({0}) <= 9007199254740992 AND FLOOR({0}) = {0} THEN CAST(
 
 
 def _cast(values: pl.Series, given: Kind, kind: Kind, place: str) -> pl.Series:
-    quoted = '"' + values.name.replace('"', '""') + '"'
-    text = f"CAST({quoted} AS {_SQL.get(kind, kind)})"
+    column = quoted(values.name)
+    text = f"CAST({column} AS {_SQL.get(kind, kind)})"
     if (given, kind) == ("string", "int"):
-        text = f"COALESCE({text}, {_WHOLE.format(f'CAST({quoted} AS double precision)')})"
+        text = f"COALESCE({text}, {_WHOLE.format(f'CAST({column} AS double precision)')})"
     parsed = parse(text, place=f"{place}, contract.types.{values.name}")
     return values.to_frame().select(to_polars(parsed, {values.name: given}).alias(values.name)).to_series()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from noria.contracts.condition import ContractRule
+from noria.contracts.condition import ContractRule, columns_of
 from noria.contracts.rules.between import Between
 from noria.contracts.rules.expression import ExpressionRule
 from noria.contracts.rules.matches import Matches
@@ -61,7 +61,7 @@ def to_dbt(contract: Contract, name: str, *, source: str = "noria") -> str:
     """
     yaml = require("yaml", extra="exchange")
     rules = contract.rules
-    columns = list(dict.fromkeys([*contract.key, *contract.types, *(c for rule in rules for c in _columns(rule))]))
+    columns = list(dict.fromkeys([*contract.key, *contract.types, *(c for rule in rules for c in columns_of(rule))]))
     table: dict[str, Any] = {"name": name}
     if whole := list(_of_table(contract)):
         table["data_tests"] = whole
@@ -79,10 +79,6 @@ _SAID = (Between, ExpressionRule, Matches, NotNull, OneOf, Refers, Unique)
 
 def _is_said(rule: Rule) -> bool:
     return isinstance(rule, _SAID) and not (isinstance(rule, Refers) and rule.key is None)
-
-
-def _columns(rule: Rule) -> tuple[str, ...]:
-    return rule.columns if isinstance(rule, ContractRule) else ()
 
 
 def _of_table(contract: Contract) -> Iterator[Any]:
@@ -106,7 +102,7 @@ def _column(column: str, contract: Contract, source: str) -> dict[str, Any]:
     tests += [
         test
         for rule in contract.rules
-        if _columns(rule) == (column,)
+        if columns_of(rule) == (column,)
         for test in _of_column(rule, source)
         if test not in tests
     ]

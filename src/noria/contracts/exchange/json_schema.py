@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from noria.contracts.condition import ContractRule
+from noria.contracts.condition import ContractRule, columns_of
 from noria.contracts.rules.between import Between
 from noria.contracts.rules.length import Length
 from noria.contracts.rules.matches import Matches
@@ -43,7 +43,7 @@ def to_json_schema(contract: Contract, name: str) -> dict[str, Any]:
     {'id': {'type': 'integer'}, 'x': {'minimum': 0, 'maximum': 1}}
     """
     strict = [rule for rule in contract.rules if rule.on_fail != "warn" and rule.at_most is None]
-    columns = dict.fromkeys([*contract.key, *contract.types, *(c for rule in strict for c in _columns(rule))])
+    columns = dict.fromkeys([*contract.key, *contract.types, *(c for rule in strict for c in columns_of(rule))])
     required = [name for name in columns if name in contract.key or _has(strict, NotNull, name)]
     said = {column: _column(column, contract, strict, column in required) for column in columns}
     unsaid = [
@@ -65,12 +65,8 @@ def to_json_schema(contract: Contract, name: str) -> dict[str, Any]:
     return found
 
 
-def _columns(rule: Rule) -> tuple[str, ...]:
-    return rule.columns if isinstance(rule, ContractRule) else ()
-
-
 def _has(rules: list[Rule], kind: type[Rule], column: str) -> bool:
-    return any(isinstance(rule, kind) and _columns(rule) == (column,) for rule in rules)
+    return any(isinstance(rule, kind) and columns_of(rule) == (column,) for rule in rules)
 
 
 def _column(column: str, contract: Contract, rules: list[Rule], needed: bool) -> dict[str, Any]:
@@ -78,7 +74,7 @@ def _column(column: str, contract: Contract, rules: list[Rule], needed: bool) ->
     if "type" in found and not needed:
         found["type"] = [found["type"], "null"]
     for rule in rules:
-        if _columns(rule) != (column,):
+        if columns_of(rule) != (column,):
             continue
         if isinstance(rule, Between):
             found |= {"minimum": rule.low, "maximum": rule.high}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from noria.contracts.condition import ContractRule
+from noria.contracts.condition import ContractRule, columns_of
 from noria.contracts.rules.between import Between
 from noria.contracts.rules.expression import ExpressionRule
 from noria.contracts.rules.length import Length
@@ -52,14 +52,14 @@ def to_odcs(contract: Contract, name: str, *, version: str = "1.0.0", status: st
     """
     yaml = require("yaml", extra="exchange")
     rules = tuple(contract.rules)
-    columns = list(dict.fromkeys([*contract.key, *contract.types, *(c for rule in rules for c in _columns(rule))]))
+    columns = list(dict.fromkeys([*contract.key, *contract.types, *(c for rule in rules for c in columns_of(rule))]))
     table: dict[str, Any] = {
         "name": name,
         "logicalType": "object",
         "physicalType": "table",
         "properties": [_property(column, contract) for column in columns],
     }
-    whole = [_quality(rule) for rule in rules if len(_columns(rule)) != 1]
+    whole = [_quality(rule) for rule in rules if len(columns_of(rule)) != 1]
     if whole:
         table["quality"] = whole
     if loose := {field: getattr(contract, field) for field in _loose(contract)}:
@@ -137,10 +137,6 @@ def read_odcs(text: str, place: str = "") -> dict[str, tuple[Contract, list[str]
         ) from None
 
 
-def _columns(rule: Rule) -> tuple[str, ...]:
-    return rule.columns if isinstance(rule, ContractRule) else ()
-
-
 def _loose(contract: Contract) -> list[str]:
     """The fields of a contract that the standard has no place for, where they say something."""
     fields = type(contract).model_fields
@@ -153,7 +149,7 @@ def _loose(contract: Contract) -> list[str]:
 
 
 def _property(column: str, contract: Contract) -> dict[str, Any]:
-    rules = [rule for rule in contract.rules if _columns(rule) == (column,)]
+    rules = [rule for rule in contract.rules if columns_of(rule) == (column,)]
     found: dict[str, Any] = {"name": column}
     kind = contract.types.get(column)
     if kind is not None:
@@ -202,8 +198,8 @@ def _quality(rule: Rule) -> dict[str, Any]:
 
 def _as_read(rules: tuple[Rule, ...], columns: list[str]) -> list[int]:
     """The places of the rules in the order in which the document has them: column by column, then those of several."""
-    single = [place for column in columns for place, rule in enumerate(rules) if _columns(rule) == (column,)]
-    return single + [place for place, rule in enumerate(rules) if len(_columns(rule)) != 1]
+    single = [place for column in columns for place, rule in enumerate(rules) if columns_of(rule) == (column,)]
+    return single + [place for place, rule in enumerate(rules) if len(columns_of(rule)) != 1]
 
 
 def _contract(table: Mapping[str, Any]) -> Contract:

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from noria.contracts import wants
 from noria.contracts.profile.result import ColumnProfile, Profile
 from noria.core import DataError, DeclarationError
 from noria.expressions import parse
@@ -65,7 +66,7 @@ def quoted(name: str) -> str:
                 return name
         except DeclarationError:
             pass
-    return '"' + name.replace('"', '""') + '"'
+    return wants.quoted(name)
 
 
 def answer_of(profile: Profile, target: str, positive: str | None = None) -> Answer:
@@ -175,10 +176,9 @@ def _label(column: ColumnProfile, groups: dict[str, dict[str, int]], yes: str) -
         return name if yes == "true" else f"NOT {name}"
     if column.kind in ("int", "float"):
         return f"{name} = {yes}"
-    value = yes.replace("'", "''")
     if all(len(written) == 1 and next(iter(written)) == next(iter(written)).strip() for written in groups.values()):
-        return f"{name} = '" + _whole(groups[yes]).replace("'", "''") + "'"
-    return f"LOWER(TRIM({name})) = '{value}'"
+        return f"{name} = {wants.literal(_whole(groups[yes]))}"
+    return f"LOWER(TRIM({name})) = {wants.literal(yes)}"
 
 
 def leaks(sample: pl.DataFrame, answer: pl.Series, columns: list[str]) -> dict[str, float]:

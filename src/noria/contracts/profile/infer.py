@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -111,10 +111,9 @@ def slack(column: ColumnProfile) -> tuple[float, float] | None:
     return (round(ends[0]), round(ends[1])) if column.kind == "int" else (float(ends[0]), float(ends[1]))
 
 
-def _outwards(value: float, room: float, rounded: object) -> float:
+def _outwards(value: float, room: float, rounded: Callable[[float], int]) -> float:
     """The next round number, of one digit less than the range has."""
     step = 10.0 ** math.floor(math.log10(room)) if room > 0 else 1.0
-    assert callable(rounded)
     return float(f"{rounded(value / step) * step:.12g}")
 
 

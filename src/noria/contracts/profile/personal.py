@@ -157,7 +157,7 @@ def _by_form(texts: list[str], hinted: str, *, number: bool) -> str:
         and share(7 <= _digits(text) <= 15 and not re.search("[A-Za-z]{4}", text) for text in texts) >= 0.8
     ):
         return "phone"
-    return hinted if hinted in ("national number", "e-mail") and not number and _differ(texts) else ""
+    return hinted if hinted in ("national number", "e-mail") and not number and len(texts) >= _FEW else ""
 
 
 def _by_name(texts: list[str], hinted: str) -> str:
@@ -175,10 +175,6 @@ def _by_name(texts: list[str], hinted: str) -> str:
 def share_of_words(texts: list[str]) -> float:
     """How many of some texts hold a word of letters."""
     return sum(any(map(str.isalpha, text)) for text in texts) / len(texts)
-
-
-def _differ(texts: list[str]) -> bool:
-    return len(texts) >= _FEW
 
 
 def _digits(text: str) -> int:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator, model_validator
 
-from noria.contracts.condition import RowRule, Subject
-from noria.contracts.mends import refuse_lone_mend
-from noria.contracts.wants import quoted
+from noria.contracts.condition import Subject
+from noria.contracts.texts import TextRule, refuse_lone_mend
+from noria.contracts.wants import literal, quoted
 from noria.declarations import Names, OnFail
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _PARTS = {
 }  # fmt: skip
 
 
-class DateFormat(RowRule):
+class DateFormat(TextRule):
     """Texts are dates of the calendar (no 30 February), written in one form; null passes.
 
     Parameters
@@ -42,7 +42,6 @@ class DateFormat(RowRule):
     'day is a date as %d.%m.%Y'
     """
 
-    column: str = Field(kw_only=False)
     format: str = Field(default="%Y-%m-%d", kw_only=False)
     also: Names = ()
 
@@ -66,15 +65,8 @@ class DateFormat(RowRule):
     def text(self) -> str:
         return f"{self.column} is a date as {self.format}"
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.column,)
-
-    def condition(self, subject: Subject) -> str:
-        self.needs(subject, self.column, "string")
-        if subject.kinds[self.column] == "null":
-            return f"{quoted(self.column)} IS NULL"
-        return f"{quoted(self.column)} IS NULL OR ({_of_form(quoted(self.column), self.format)})"
+    def right(self, column: str) -> str:
+        return f"{column} IS NULL OR ({_of_form(column, self.format)})"
 
     def mended(self, subject: Subject) -> pl.Expr:
         import polars as pl
@@ -140,6 +132,5 @@ def _of_form(column: str, form: str) -> str:
             taken if part == directive else old for directive, old in (("%Y", year), ("%m", month), ("%d", day))
         )
         at += size
-    pattern = _pattern(form).replace("'", "''")
     iso = f"{year} || '-' || {month} || '-' || {day}"
-    return f"REGEXP_LIKE({column}, '{pattern}') AND CAST({iso} AS date) IS NOT NULL"
+    return f"REGEXP_LIKE({column}, {literal(_pattern(form))}) AND CAST({iso} AS date) IS NOT NULL"

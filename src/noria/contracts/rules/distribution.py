@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -82,9 +82,7 @@ class Distribution(TableRule):
         return self.most if self.most is not None else _MOST[self.method]
 
     def measure(self, subject: Subject, moment: Moment) -> Measure:
-        self.needs(
-            subject, self.column, *(("float", "int", "string", "bool") if self.method == "psi" else ("float", "int"))
-        )
+        self.needs(subject, self.column, "float", "int", *(("string", "bool") if self.method == "psi" else ()))
         bins = _BINS[self.method]
         if self.to is not None:
             return _Spread(self, _summary(self._of_reference(subject, self.to), bins), remembered=False)
@@ -162,9 +160,7 @@ class _Spread(Totals):
         return Finding(found > self._rule._most, f"{self._rule.method} {found:.3g}, at most {self._rule._most:g}")
 
     def memory(self) -> Mapping[str, Any]:
-        known = self._reference
-        return {"edges": list(known.edges), "categories": list(known.categories), "shares": list(known.shares)} if (
-            self._remembered) else {}  # fmt: skip
+        return asdict(self._reference) if self._remembered else {}
 
 
 class _First:
@@ -194,8 +190,7 @@ class _First:
     def memory(self) -> Mapping[str, Any]:
         if self._sample is None or not len(self._sample):
             return {}
-        made = _summary(self._sample["value"], self._bins)
-        return {"edges": list(made.edges), "categories": list(made.categories), "shares": list(made.shares)}
+        return asdict(_summary(self._sample["value"], self._bins))
 
 
 def _psi(before: Sequence[float], after: Sequence[float]) -> float:

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from noria.contracts.condition import RowRule, Subject
-from noria.contracts.mends import TextMend, TextMends, mended_text, refuse_lone_mend
-from noria.contracts.wants import quoted
+from noria.contracts.condition import Subject
+from noria.contracts.texts import TextMend, TextMends, TextRule, mended_text, refuse_lone_mend
 from noria.declarations import OnFail
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-class Length(RowRule):
+class Length(TextRule):
     """Texts have so many characters; null passes.
 
     Parameters
@@ -35,7 +34,6 @@ class Length(RowRule):
     'carrier is 2 to 3 characters long'
     """
 
-    column: str = Field(kw_only=False)
     low: int | None = Field(default=None, ge=0, kw_only=False)
     high: int | None = Field(default=None, ge=0, kw_only=False)
     fix: TextMends = ()
@@ -53,15 +51,8 @@ class Length(RowRule):
             return f"{self.column} is at least {self.low or 0} characters long"
         return f"{self.column} is {self.low or 0} to {self.high} characters long"
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.column,)
-
-    def condition(self, subject: Subject) -> str:
-        self.needs(subject, self.column, "string")
-        if subject.kinds[self.column] == "null":
-            return f"{quoted(self.column)} IS NULL"
-        size = f"LENGTH({quoted(self.column)})"
+    def right(self, column: str) -> str:
+        size = f"LENGTH({column})"
         low = f"{size} >= {self.low or 0}"
         return low if self.high is None else f"{low} AND {size} <= {self.high}"
 

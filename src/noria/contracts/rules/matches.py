@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator, model_validator
 
-from noria.contracts.condition import RowRule, Subject
-from noria.contracts.mends import TextMend, TextMends, mended_text, refuse_lone_mend
-from noria.contracts.wants import literal, quoted
+from noria.contracts.condition import Subject
+from noria.contracts.texts import TextMend, TextMends, TextRule, mended_text, refuse_lone_mend
+from noria.contracts.wants import literal
 from noria.declarations import OnFail
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-class Matches(RowRule):
+class Matches(TextRule):
     r"""The whole text matches a regular expression; null passes.
 
     Parameters
@@ -36,7 +36,6 @@ class Matches(RowRule):
     'tailnum matches N[0-9A-Z]{1,5}'
     """
 
-    column: str = Field(kw_only=False)
     pattern: str = Field(kw_only=False)
     fix: TextMends = ()
 
@@ -58,18 +57,10 @@ class Matches(RowRule):
     def text(self) -> str:
         return f"{self.column} matches {self.pattern}"
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.column,)
-
-    def condition(self, subject: Subject) -> str:
-        self.needs(subject, self.column, "string")
-        if subject.kinds[self.column] == "null":
-            return f"{quoted(self.column)} IS NULL"
-        return f"REGEXP_LIKE({quoted(self.column)}, {literal(f'^(?:{self.pattern})$')})"
+    def right(self, column: str) -> str:
+        return f"REGEXP_LIKE({column}, {literal(f'^(?:{self.pattern})$')})"
 
     def mended(self, subject: Subject) -> pl.Expr:
-        self.needs(subject, self.column, "string")
         return mended_text(self.column, self.fix)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from noria.contracts.among import RowsRule, Watch
+from noria.contracts.among import RowsRule, Watch, flags_at
 from noria.contracts.condition import Subject
+from noria.contracts.seen import text_of_category
 from noria.contracts.wants import quoted
 from noria.declarations import Names, OnFail
 
@@ -83,7 +84,8 @@ class _LastOfGroup:
     def observe(self, frame: pl.DataFrame) -> None:
         import polars as pl
 
-        read = [_text_of_category(frame.schema[name], pl.col(name)) for name in (self._column, *self._by)]
+        schema = frame.schema
+        read = [text_of_category(schema[name], pl.col(name)) for name in (self._column, *self._by)]
         rows = frame.select(*read).with_row_index("row").drop_nulls(self._column)
         if self._last is not None:
             rows = pl.concat([self._last, rows], how="vertical_relaxed")
@@ -94,20 +96,13 @@ class _LastOfGroup:
         last = rows.group_by(self._by, maintain_order=True).last() if self._by else rows.tail(1)
         self._last = last.select(pl.lit(None, rows.schema["row"]).alias("row"), self._column, *self._by)
         self._count += len(found)
-        flags = pl.Series([False]).new_from_index(0, len(frame)).scatter(found, True) if len(found) else None
-        self._flags.append(flags)
+        self._flags.append(flags_at(found, len(frame)) if len(found) else None)
 
     def count(self) -> int:
         return self._count
 
     def broken(self, frame: pl.DataFrame) -> pl.Series | None:
         return self._flags.popleft()
-
-
-def _text_of_category(dtype: pl.DataType, column: pl.Expr) -> pl.Expr:
-    import polars as pl
-
-    return column.cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else column
 
 
 def monotonic(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, model_validator
 
 from noria.contracts.condition import RowRule, Subject, kind_of
-from noria.contracts.mends import TextMend, TextMends, mended_text, refuse_lone_mend
+from noria.contracts.texts import TextMend, TextMends, mended_text, refuse_lone_mend
 from noria.contracts.wants import literal, quoted
 from noria.declarations import OnFail
 from noria.expressions import Kind

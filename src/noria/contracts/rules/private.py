@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from noria.contracts.condition import RowRule, Subject
-from noria.contracts.wants import quoted
+from noria.contracts.wants import literal, quoted
 from noria.declarations import OnFail
 
 FORMS = {
@@ -63,8 +63,7 @@ class Private(RowRule):
         self.needs(subject, self.column, "string", "int")
         if subject.kinds[self.column] == "null":
             return f"{quoted(self.column)} IS NULL"
-        form = FORMS[self.kind].replace("'", "''")
-        return f"REGEXP_LIKE(CAST({quoted(self.column)} AS text), '{form}')"
+        return f"REGEXP_LIKE(CAST({quoted(self.column)} AS text), {literal(FORMS[self.kind])})"
 
 
 def private(column: str, kind: str = "personal", *, on_fail: OnFail = "warn", at_most: float | None = None) -> Private:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _METRICS = {"average_precision": "average_precision", "roc_auc": "auc", "log_loss": "binary_logloss"}
 _PRIOR_ROWS = 20.0
-_BATCH = 65536
 
 
 class LightGBM(Learner):
