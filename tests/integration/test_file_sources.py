@@ -213,7 +213,7 @@ def test_sftp_goes_on_after_the_server_went_down_in_the_middle(sftp, monkeypatch
     monkeypatch.setattr(module, "_PART", 64 << 10)
     real, parts, said = module.copied, [], []
 
-    def breaking(ask, file, read):
+    def breaking(ask, file, read, *, extra):
         def slowly(offset):
             for chunk in read(offset):
                 parts.append(offset)
@@ -222,7 +222,7 @@ def test_sftp_goes_on_after_the_server_went_down_in_the_middle(sftp, monkeypatch
                     threading.Timer(1, sftp.start).start()
                 yield chunk
 
-        return real(ask, file, slowly)
+        return real(ask, file, slowly, extra=extra)
 
     monkeypatch.setattr(module, "copied", breaking)
     source = Source("s", nr.files(sftp.url("big.csv"), sign_in=sftp.sign_in()), tries=8, timeout="5s")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from noria.core import NoriaError, TransientError, require
-from noria.sources.sql_database import ROWS, Database, Target
+from noria.core import NoriaError, require
+from noria.sources.sql_database import ROWS, Database, Target, frames_of
 from noria.sources.sql_files import refuse_missing
 
 if TYPE_CHECKING:
@@ -48,18 +48,8 @@ class DuckDB(Database):
         return f"CAST({quoted} AS {cast}) AS {quoted}" if cast else quoted
 
     def stream(self, select: str) -> Iterator[pl.DataFrame]:
-        import polars as pl
-        import pyarrow
-
         try:
-            reader = self.connection.sql(select).to_arrow_reader(ROWS)
-            empty = True
-            for batch in reader:
-                if batch.num_rows or empty:
-                    yield pl.DataFrame(pyarrow.Table.from_batches([batch]))
-                empty = False
-            if empty:
-                yield pl.DataFrame(reader.schema.empty_table())
+            yield from frames_of(self.connection.sql(select).to_arrow_reader(ROWS))
         except Exception as error:
             raise self.error(error) from None
 
@@ -71,10 +61,5 @@ class DuckDB(Database):
 
     def error(self, error: Exception) -> NoriaError:
         if "lock" in str(error).lower():
-            return TransientError(
-                f"source '{self.target.source}': another process writes the database",
-                place=self.target.shown,
-                value=self.target.clean(str(error)),
-                mend="run again when it is done",
-            )
+            return self.locked(str(error))
         return self.wrong(str(error))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from noria.core import NoriaError, require
-from noria.sources.sql_database import ROWS, Database, Target
+from noria.sources.sql_database import ROWS, Database, Target, frames_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,19 +90,11 @@ class MySQL(Database):
         return f"{url}{'&' if urlsplit(url).query else '?'}prefer_socket=false"
 
     def stream(self, select: str) -> Iterator[pl.DataFrame]:
-        import polars as pl
-        import pyarrow
-
         try:
             reader = self.library.read_sql(
                 self._url, select, return_type="arrow_stream", batch_size=ROWS, pre_execution_query=list(_BEFORE)
             )
-            empty = True
-            for batch in reader:
-                empty = False
-                yield pl.DataFrame(pyarrow.Table.from_batches([batch]))
-            if empty:
-                yield pl.DataFrame(reader.schema.empty_table())
+            yield from frames_of(reader)
         except GeneratorExit:
             raise
         except BaseException as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from noria.core import NoriaError, require
-from noria.sources.sql_database import Database, Target
+from noria.sources.sql_database import Database, Target, frames_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -91,8 +91,7 @@ class PostgreSQL(Database):
                 schema = cursor.adbc_execute_schema(f"SELECT * FROM {subject} LIMIT 0")
         except Exception as error:
             raise self.error(error) from None
-        if len(set(schema.names)) < len(schema.names):
-            raise self.wrong(f"a column stands twice: {', '.join(schema.names)}")
+        self.refuse_twice(schema.names)
         return {field.name: _type(field.metadata or {}) for field in schema}
 
     def item(self, name: str, type: str) -> str:
@@ -114,21 +113,11 @@ class PostgreSQL(Database):
         return type in ("int2", "int4", "int8", "numeric/0")
 
     def stream(self, select: str) -> Iterator[pl.DataFrame]:
-        import polars as pl
-        import pyarrow
-
         try:
             with self.connection.cursor() as cursor:
                 cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": _BYTES})
                 cursor.execute(select)
-                reader, empty = cursor.fetch_record_batch(), True
-                for batch in reader:
-                    yield _finite(pl.DataFrame(pyarrow.Table.from_batches([batch])))
-                    empty = False
-                if empty:
-                    yield pl.DataFrame(reader.schema.empty_table())
-        except NoriaError:
-            raise
+                yield from map(_finite, frames_of(cursor.fetch_record_batch()))
         except Exception as error:
             raise self.error(error) from None
 

@@ -94,6 +94,10 @@ class RestClient:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of connections."""
         self._client.close()
 
     def reveal(self, secret: Secret) -> str:

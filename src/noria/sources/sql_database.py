@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -12,6 +13,7 @@ from noria.core import DataError, DeclarationError, NoriaError, TransientError, 
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow
 
 ROWS = 131_072
 """How many rows a batch holds, where the library counts rows and not bytes."""
@@ -153,6 +155,20 @@ class Database:
             mend="user=…, password=secret(…), and the rights of that user",
         )
 
+    def locked(self, words: str) -> TransientError:
+        """Another process has the file."""
+        return TransientError(
+            f"source '{self.target.source}': another process writes the database",
+            place=self.target.shown,
+            value=self.target.clean(words),
+            mend="run again when it is done",
+        )
+
+    def refuse_twice(self, names: Sequence[str]) -> None:
+        """Refuse columns of which two have one name."""
+        if len(set(names)) < len(names):
+            raise self.wrong(f"a column stands twice: {', '.join(names)}")
+
     def wrong(self, words: str) -> DataError:
         """It answers that it cannot do what it is asked."""
         return DataError(
@@ -161,6 +177,20 @@ class Database:
             value=self.target.clean(words),
             mend="are table, columns and query right?",
         )
+
+
+def frames_of(reader: pyarrow.RecordBatchReader) -> Iterator[pl.DataFrame]:
+    """Arrow's batches as frames; one at least, be it without rows."""
+    import polars as pl
+    import pyarrow
+
+    empty = True
+    for batch in reader:
+        if batch.num_rows:
+            yield pl.DataFrame(pyarrow.Table.from_batches([batch]))
+            empty = False
+    if empty:
+        yield pl.DataFrame(reader.schema.empty_table())
 
 
 DATABASES = {
@@ -176,9 +206,5 @@ DATABASES = {
 
 def kind_of(url: str) -> type[Database]:
     """The kind of database that a URL is of."""
-    import importlib
-
-    target = DATABASES.get(scheme_of(url), "noria.sources.sqlalchemy:AnyDatabase")
-    module, _, name = target.partition(":")
-    found: type[Database] = getattr(importlib.import_module(module), name)
+    found: type[Database] = resolve_name(DATABASES.get(scheme_of(url), "noria.sources.sqlalchemy:AnyDatabase"))
     return found

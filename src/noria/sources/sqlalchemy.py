@@ -60,8 +60,7 @@ class AnyDatabase(Database):
             raise self.error(error) from None
         names = list(found.keys())
         found.close()
-        if len(set(names)) < len(names):
-            raise self.wrong(f"a column stands twice: {', '.join(names)}")
+        self.refuse_twice(names)
         return dict.fromkeys(names, "")
 
     def _text(self, select: str) -> Any:

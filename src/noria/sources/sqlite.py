@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noria.core import NoriaError, TransientError, require
+from noria.core import NoriaError, require
 from noria.sources.sql_database import Database, Target
 from noria.sources.sql_files import refuse_missing
 
@@ -49,8 +49,7 @@ class SQLite(Database):
             with self.connection.cursor() as cursor:
                 cursor.execute(f"SELECT * FROM {subject} LIMIT 0")
                 names = [column[0] for column in cursor.description]
-            if len(set(names)) < len(names):
-                raise self.wrong(f"a column stands twice: {', '.join(names)}")
+            self.refuse_twice(names)
             # As bits, so that one row tells which types a column holds.
             bits = (f"CASE typeof({self.name(name)}) WHEN 'integer' THEN 1 WHEN 'real' THEN 2 WHEN 'text' THEN 4 "
                     "WHEN 'blob' THEN 8 ELSE 0 END" for name in names)  # fmt: skip
@@ -103,10 +102,5 @@ class SQLite(Database):
 
     def error(self, error: Exception) -> NoriaError:
         if "locked" in str(error) or "busy" in str(error).lower():
-            return TransientError(
-                f"source '{self.target.source}': another process writes the database",
-                place=self.target.shown,
-                value=self.target.clean(str(error)),
-                mend="run again when it is done",
-            )
+            return self.locked(str(error))
         return self.wrong(str(error))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from noria.core import DataError, DeclarationError, redacted, scheme_of
+from noria.core import DataError, DeclarationError, TransientError, redacted, scheme_of
 from noria.sources.connector import Ask
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def transport(ask: Ask, origin: Files) -> Transport:
             f"source '{ask.source.name}': files are not read by {scheme}://", place=redacted(origin.url),
             mend="one of " + ", ".join(f"{known}://" for known in TRANSPORTS),
         )  # fmt: skip
-    module, _, name = TRANSPORTS[scheme].partition(":")
-    made: Transport = getattr(importlib.import_module(module), name)(ask, origin)
+    made: Transport = resolve_name(TRANSPORTS[scheme])(ask, origin)
     for option in ("sign_in", "store", "hosts"):
         if getattr(origin, option) and option not in made.options:
             raise ask.source.refuse(f"{scheme}:// has no such thing", field=option, mend="leave it out")
@@ -114,6 +113,13 @@ def no_such_file(ask: Ask, url: str, mend: str = "is its name right?") -> DataEr
         place=ask.source.written_at or None,
         value=redacted(url),
         mend=mend,
+    )
+
+
+def changed(ask: Ask, file: Listed) -> TransientError:
+    """The error for a file that is not what was listed any more."""
+    return TransientError(
+        f"source '{ask.source.name}' changed while it was read", place=file.place, mend="run again when it is whole"
     )
 
 

@@ -11,7 +11,7 @@ from noria.core import TransientError
 from noria.sources.connector import Ask
 from noria.sources.content import size_text
 from noria.sources.retry import retried
-from noria.sources.transports import Listed
+from noria.sources.transports import Listed, no_such_file
 
 T = TypeVar("T")
 
@@ -19,6 +19,14 @@ T = TypeVar("T")
 def tried(ask: Ask, call: Callable[[], T], *, extra: str) -> T:
     """What a call gives, tried as often as the source says; `extra` is the one of Noria that the transport needs."""
     return retried(call, tries=ask.source.tries, extra=extra, say=ask.say)
+
+
+def found(ask: Ask, look: Callable[[], list[Listed]], url: str, *, extra: str) -> list[Listed]:
+    """The files that a look at a URL finds, one at least, in the order of their names."""
+    files = tried(ask, look, extra=extra)
+    if not files:
+        raise no_such_file(ask, url)
+    return sorted(files, key=lambda file: file.name)
 
 
 @contextmanager
@@ -59,10 +67,3 @@ def copied(ask: Ask, file: Listed, read: Callable[[int], Iterator[bytes]], *, ex
                 # It went on for a while, so it is up: the tries are counted anew.
         copy.seek(0)
         yield copy
-
-
-def changed(ask: Ask, file: Listed) -> TransientError:
-    """The error for a file that is not what was listed any more."""
-    return TransientError(
-        f"source '{ask.source.name}' changed while it was read", place=file.place, mend="run again when it is whole"
-    )

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from noria.core import TransientError
 from noria.sources.connector import Ask
 from noria.sources.content import unreadable
-from noria.sources.transports import Listed, fixed_part, has_magic, no_such_file, pattern_of
-from noria.sources.transports.copying import changed, copied, tried
+from noria.sources.transports import Listed, changed, fixed_part, has_magic, no_such_file, pattern_of
+from noria.sources.transports.copying import copied, found
 
 if TYPE_CHECKING:
     from noria.sources.files import Files
@@ -34,10 +34,7 @@ class Hdfs:
         self._system: Any = None
 
     def listed(self, *, marks: bool) -> list[Listed]:
-        found = tried(self._ask, self._found, extra="hdfs")
-        if not found:
-            raise no_such_file(self._ask, self._root + self._path)
-        return sorted(found, key=lambda file: file.name)
+        return found(self._ask, self._found, self._root + self._path, extra="hdfs")
 
     def _found(self) -> list[Listed]:
         from pyarrow import fs

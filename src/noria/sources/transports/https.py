@@ -10,8 +10,8 @@ from noria.core import DataError, redacted, scheme_of
 from noria.sources.connector import Ask
 from noria.sources.rest_client import MOST_REDIRECTS, RestClient
 from noria.sources.sign_in.http import HttpSignIn
-from noria.sources.transports import Listed
-from noria.sources.transports.copying import changed, copied, tried
+from noria.sources.transports import Listed, changed
+from noria.sources.transports.copying import copied, tried
 
 if TYPE_CHECKING:
     from noria.sources.files import Files
@@ -71,7 +71,7 @@ class Https:
         return copied(self._ask, file, read, extra="rest")
 
     def close(self) -> None:
-        self._client.__exit__()
+        self._client.close()
 
 
 class _Client(RestClient):

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote
 
-from noria.core import DataError, TransientError
+from noria.core import DataError
 from noria.sources.connector import Ask
 from noria.sources.content import unreadable
 from noria.sources.digests import FileDigests, stamp_of
-from noria.sources.transports import Listed
+from noria.sources.transports import Listed, changed
 
 if TYPE_CHECKING:
     from noria.sources.files import Files
@@ -61,11 +61,7 @@ class Local:
         with stream:
             yield stream
             if _stamp(file.key) != self._stamps[file.key]:
-                raise TransientError(
-                    f"source '{self._ask.source.name}' changed while it was read",
-                    place=file.place,
-                    mend="run again when it is whole",
-                )
+                raise changed(self._ask, file)
 
     def close(self) -> None:
         pass
@@ -100,7 +96,7 @@ def files_at(ask_place: str | None, name: str, url: str, base: Path) -> list[Pat
         return [place]
     pattern = path if Path(path).is_absolute() else str(Path(glob.escape(str(base))) / path)
     found = sorted(Path(one) for one in glob.glob(pattern, recursive=True)) if glob.has_magic(path) else []
-    files = [file for file in found if not file.is_dir() and (file.is_file() or not _is_gone(file))]
+    files = [file for file in found if not file.is_dir() and file.exists()]  # a link may lead to nothing
     if odd := next(
         (file for file in [*files, place] if not file.is_file() and not file.is_dir() and file.exists()), None
     ):
@@ -118,11 +114,6 @@ def files_at(ask_place: str | None, name: str, url: str, base: Path) -> list[Pat
             else "a path relative to the project's folder, an absolute path, or a glob",
         )
     return _each_once(files)
-
-
-def _is_gone(file: Path) -> bool:
-    """Whether it is a link to nothing."""
-    return not file.exists()
 
 
 def _each_once(files: list[Path]) -> list[Path]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from noria.core import DataError, TransientError, redacted, require, scheme_of
 from noria.declarations import Secret
 from noria.sources.connector import Ask
-from noria.sources.transports import Listed, fixed_part, has_magic, no_such_file, pattern_of
-from noria.sources.transports.copying import changed, copied, tried
+from noria.sources.transports import Listed, changed, fixed_part, has_magic, no_such_file, pattern_of
+from noria.sources.transports.copying import copied, found
 
 if TYPE_CHECKING:
     from noria.sources.files import Files
@@ -56,10 +56,7 @@ class Objects:
                                           mend="see the settings in the docs of files") from None  # fmt: skip
 
     def listed(self, *, marks: bool) -> list[Listed]:
-        found = tried(self._ask, self._found, extra="objects")
-        if not found:
-            raise no_such_file(self._ask, self._root + self._key)
-        return sorted(found, key=lambda file: file.name)
+        return found(self._ask, self._found, self._root + self._key, extra="objects")
 
     def _found(self) -> list[Listed]:
         import obstore

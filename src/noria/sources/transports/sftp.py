@@ -15,8 +15,8 @@ from noria.core import DeclarationError, TransientError, require
 from noria.sources.connector import Ask
 from noria.sources.content import unreadable
 from noria.sources.sign_in.ssh import Ssh
-from noria.sources.transports import Listed, has_magic, no_such_file, pattern_of
-from noria.sources.transports.copying import changed, copied, tried
+from noria.sources.transports import Listed, changed, has_magic, no_such_file, pattern_of
+from noria.sources.transports.copying import copied, found
 
 if TYPE_CHECKING:
     from noria.sources.files import Files
@@ -54,10 +54,7 @@ class Sftp:
         self._sftp: Any = None
 
     def listed(self, *, marks: bool) -> list[Listed]:
-        found = tried(self._ask, self._found, extra="sftp")
-        if not found:
-            raise no_such_file(self._ask, self._root + self._path)
-        return sorted(found, key=lambda file: file.name)
+        return found(self._ask, self._found, self._root + self._path, extra="sftp")
 
     def _found(self) -> list[Listed]:
         with self._faults(self._path):
