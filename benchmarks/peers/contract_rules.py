@@ -1,7 +1,8 @@
 """Peers that check fifty rules: pandera, Pointblank, Great Expectations, and a Polars scan written by hand.
 
 Usage: contract_rules.py PEER ROWS.parquet RULES.json REPEATS  ->  one JSON line {"seconds", "failed", "versions"}.
-RULES.json holds [kind, column, arguments]; ``failed`` counts rows by rule, in that order.
+RULES.json holds [kind, column, arguments]; ``failed`` counts rows by rule, in that order; pandera
+only tells how many there are of all rules together.
 """
 
 import json
@@ -101,18 +102,21 @@ def great_expectations(rows, rules):
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
     suite = gx.ExpectationSuite("fifty")
     e = gx.expectations
-    for kind, name, *rest in rules:
-        suite.add_expectation({
+    for at, (kind, name, *rest) in enumerate(rules):
+        made = {
             "not_null": lambda name: e.ExpectColumnValuesToNotBeNull(column=name),
             "between": lambda name, low, high: e.ExpectColumnValuesToBeBetween(column=name, min_value=low, max_value=high),  # noqa: E501
             "one_of": lambda name, *values: e.ExpectColumnValuesToBeInSet(column=name, value_set=list(values)),
             "matches": lambda name, pattern: e.ExpectColumnValuesToMatchRegex(column=name, regex=f"^(?:{pattern})$"),
             "length": lambda name, low, high: e.ExpectColumnValueLengthsToBeBetween(column=name, min_value=low, max_value=high),  # noqa: E501
             "at_most": lambda one, two: e.ExpectColumnPairValuesAToBeGreaterThanB(column_A=two, column_B=one, or_equal=True),  # noqa: E501
-        }[kind](name, *rest))  # fmt: skip
+        }[kind](name, *rest)  # fmt: skip
+        made.meta = {"at": at}
+        suite.add_expectation(made)
 
     def check():
         results = batch.validate(suite, result_format="SUMMARY").results
+        results.sort(key=lambda result: result.expectation_config.meta["at"])  # they come grouped by column
         return [result.result.get("unexpected_count", 0) for result in results]
 
     return check, ("great_expectations", "pandas")

@@ -106,7 +106,8 @@ def test_however_rows_are_cut_the_same_is_found(frame, rules, sizes, keyed, at_m
 def naive_repeated(rows, null_breaks):
     seen, broken = set(), []
     for number, row in rows:
-        broken.append(number) if row in seen or (null_breaks and None in row) else None
+        if row in seen or (null_breaks and None in row):
+            broken.append(number)
         seen.add(row)
     return broken
 

@@ -63,14 +63,15 @@ def test_a_sum_beyond_64_bits_breaks_the_rule():
     ("sql", "said"),
     [
         ("a > 1", "no aggregate"), ("sum(s) > 1", "of kind int or float"), ("sum(a)", "true or false"),
-        ("sum(a) > b", "b"), ("sum(sum(a)) > 1", "cannot be taken"), ("count(DISTINCT a) > 1", "cannot be taken"),
+        ("sum(a) > b", "unknown column 'b'"), ("sum(sum(a)) > 1", "cannot be taken"),
+        ("count(DISTINCT a) > 1", "cannot be taken"),
         ("sum(1) > 0", "cannot be taken"), ("stddev(a) > 0", "no aggregate that a rule can have"),
-        ("sum(a) >", "not an"),
+        ("sum(a) >", "not an expression"),
         ("sum(c) > 1", "the column 'c' is not there"), ("count_if(a) > 1", "of kind bool"),
     ],
 )  # fmt: skip
 def test_aggregates_that_are_refused(sql, said):
-    with pytest.raises((DeclarationError, DataError), match=None) as caught:
+    with pytest.raises((DeclarationError, DataError)) as caught:
         verdict_of(c.aggregate(sql), NUMBERS)
     assert said in str(caught.value)
 
