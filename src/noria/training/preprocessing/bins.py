@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
-from noria.training.preprocessing.transform import Columns, Fit, Transform
+from noria.training.preprocessing.transform import Columns, Fit, Transform, others
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,7 +131,7 @@ class Cut:
             values = rows.numbers[:, place]
             found = np.searchsorted(edges, values, side="right").astype(np.int32)
             made.append(Category(np.where(np.isnan(values), np.int32(-1), found), ranges(edges)))
-        rest = self._rest()
+        rest = others(self.places, len(self.names))
         return replace(
             rows,
             number_names=tuple(self.names[place] for place in rest),
@@ -143,7 +143,8 @@ class Cut:
     def draw(self, graph: Graph) -> None:
         import numpy as np
 
-        size, rest = len(self.names), self._rest()
+        size = len(self.names)
+        rest = others(self.places, size)
         values = graph.chosen(graph.numbers, self.places, size)
         tables = [np.array(ranges(edges), object) for edges in self.edges]
         texts = graph.add("Gather", graph.constant(np.concatenate(tables)), graph.ranks(values, self.edges))
@@ -152,9 +153,6 @@ class Cut:
         graph.categories = graph.joined([graph.categories, made] if self.categories else [made])
         if rest:
             graph.numbers = graph.chosen(graph.numbers, rest, size)
-
-    def _rest(self) -> tuple[int, ...]:
-        return tuple(place for place in range(len(self.names)) if place not in self.places)
 
     def to_body(self) -> dict[str, Any]:
         named = zip(self.places, self.edges, strict=True)

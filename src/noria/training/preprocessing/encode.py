@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from noria.training.preprocessing.transform import Columns, Fit, Transform
+from noria.training.preprocessing.transform import Columns, Fit, Transform, others
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,10 +103,10 @@ class Encode(Transform):
         fitted = Encoded(rows.number_names, rows.category_names, tuple(places), known, tables, classes)
         if self.how != "target":
             return fitted, fitted.apply(rows)
-        others = np.empty((len(rows), len(places)), np.float32)
+        shares = np.empty((len(rows), len(places)), np.float32)
         for place, (indices, size) in enumerate(_indexed(known, chosen)):
-            others[:, place] = self._of_others(indices, size, rows)
-        return fitted, fitted.with_numbers(rows, others)
+            shares[:, place] = self._of_others(indices, size, rows)
+        return fitted, fitted.with_numbers(rows, shares)
 
     def _of_others(self, indices: NDArray[np.int64], size: int, rows: Rows) -> NDArray[np.float32]:
         """Each training row's share, worked out from the rows of the other folds."""
@@ -117,8 +117,8 @@ class Encode(Transform):
         for number in range(self.folds):
             own = fold == number
             if own.any():
-                others = _rates(indices[~own], size, rows.labels[~own], self.smoothing)
-                found[own] = others[indices[own]]
+                rates = _rates(indices[~own], size, rows.labels[~own], self.smoothing)
+                found[own] = rates[indices[own]]
         return found
 
 
@@ -218,7 +218,7 @@ class Encoded:
         """The rows with these numbers in place of the categories."""
         import numpy as np
 
-        rest = self._rest()
+        rest = others(self.places, len(self.category_names))
         return replace(
             rows,
             number_names=(*rows.number_names, *self.origins),
@@ -228,7 +228,8 @@ class Encoded:
         )
 
     def draw(self, graph: Graph) -> None:
-        size, rest = len(self.category_names), self._rest()
+        size = len(self.category_names)
+        rest = others(self.places, size)
         if self.origins:
             self._draw_numbers(graph, size)
         if rest:
@@ -245,9 +246,6 @@ class Encoded:
             found = graph.add("Equal", repeated, graph.constant(np.array(numbers)))
         made = graph.single(found)
         graph.numbers = graph.joined([graph.numbers, made] if self.number_names else [made])
-
-    def _rest(self) -> tuple[int, ...]:
-        return tuple(place for place in range(len(self.category_names)) if place not in self.places)
 
     def to_body(self) -> dict[str, Any]:
         return {

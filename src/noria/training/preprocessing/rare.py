@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from noria.training.preprocessing.transform import Columns, Fit, Transform
+from noria.training.preprocessing.transform import Columns, Fit, Transform, others
 
 if TYPE_CHECKING:
     from noria.models import Graph, Vocabulary
@@ -99,8 +99,8 @@ class Grouped:
             at = {level: number for number, level in enumerate(levels)}
             codes = [at.get(level, at[self.into]) for level in column.levels]
             grouped.append(Category(np.array([*codes, -1], np.int32)[column.codes], levels))
-        rest = [name for place, name in enumerate(self.names) if place not in self.places]
-        names = (*rest, *(self.names[place] for place in self.places))
+        rest = others(self.places, len(self.names))
+        names = tuple(self.names[place] for place in (*rest, *self.places))
         return replace(rows, category_names=names, categories=(*kept, *grouped))
 
     def draw(self, graph: Graph) -> None:
@@ -109,7 +109,7 @@ class Grouped:
         tables = [np.array(["", self.into, *levels], object) for levels in self.known.levels]
         size = len(self.names)
         grouped = graph.lookup(self.known, tables, graph.chosen(graph.categories, self.places, size))
-        rest = tuple(place for place in range(size) if place not in self.places)
+        rest = others(self.places, size)
         kept = [graph.chosen(graph.categories, rest, size)] if rest else []
         graph.categories = graph.joined([*kept, grouped])
 

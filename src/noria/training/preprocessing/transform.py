@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -110,6 +110,11 @@ class Transform(Preprocessor):
 def columns_of(rows: Rows) -> dict[str, str]:
     """The columns of rows: numbers, then categories."""
     return dict.fromkeys(rows.number_names, "number") | dict.fromkeys(rows.category_names, "category")
+
+
+def others(places: Sequence[int], size: int) -> tuple[int, ...]:
+    """The places of so many columns that are not among these."""
+    return tuple(place for place in range(size) if place not in places)
 
 
 def blocks(rows: int) -> Iterator[slice]:
