@@ -10,7 +10,7 @@ import pytest
 
 from noria.core import DeclarationError, content_key
 from noria.declarations import dump, secret
-from noria.security import reveal, secrets
+from noria.security import keep, reveal, secrets
 from noria.security.secret_stores import file as files
 from noria.security.secret_stores.fields import field_of
 
@@ -214,3 +214,15 @@ def test_nothing_heavy_is_imported_for_a_variable_or_a_file():
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert logging.getLogger("botocore").level != logging.WARNING
+
+
+def test_a_secret_that_cannot_be_replaced_leaves_nothing_beside_it(tmp_path, kept, monkeypatch):
+    def full(opened):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(DeclarationError, match="the new one cannot be kept there"):
+        keep(secret("file:password"), "another", tmp_path)
+    monkeypatch.undo()
+    assert reveal(secret("file:password"), tmp_path) == VALUE
+    assert list(tmp_path.iterdir()) == [kept]

@@ -15,7 +15,7 @@ from noria.core.errors import (
 )
 from noria.core.extras import require
 from noria.core.keys import canonical, code_key, content_key, file_digest, plain, project_module, type_name
-from noria.core.urls import backend_of, path_of, redacted, scheme_of, without_secrets
+from noria.core.urls import backend_of, is_in_the_clear, path_of, redacted, scheme_of, without_secrets
 
 __all__ = [
     "UTC",
@@ -39,6 +39,7 @@ __all__ = [
     "content_key",
     "file_digest",
     "from_micros",
+    "is_in_the_clear",
     "path_of",
     "plain",
     "project_module",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import re
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
+from urllib.parse import urlsplit
 
 from noria.core.errors import DeclarationError
 
@@ -66,8 +67,21 @@ def backend_of(url: str, table: Mapping[str, str], *, group: str) -> Any:
             place=redacted(url),
             mend=f"did you mean '{near[0]}://'?" if near else f"use one of {known}, or install a package that adds it",
         )
-    module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return resolve_name(target)
+
+
+def is_in_the_clear(url: str) -> bool:
+    """Whether others could read along: it is neither TLS nor this machine.
+
+    Examples
+    --------
+    >>> [is_in_the_clear(url) for url in ("https://shop.example", "http://localhost:8200", "http://shop.example")]
+    [False, False, True]
+    """
+    parts = urlsplit(url)
+    return parts.scheme != "https" and not (
+        parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    )
 
 
 def path_of(url: str) -> Path:

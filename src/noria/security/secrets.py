@@ -19,13 +19,13 @@ from noria.core import DeclarationError
 from noria.declarations import Secret
 
 STORES = {
-    "env": "noria.security.secret_stores.environment:look_up",
-    "file": "noria.security.secret_stores.file:look_up",
-    "keyring": "noria.security.secret_stores.keyring:look_up",
-    "vault": "noria.security.secret_stores.vault:look_up",
-    "aws": "noria.security.secret_stores.aws:look_up",
+    "env": "noria.security.secret_stores.environment",
+    "file": "noria.security.secret_stores.file",
+    "keyring": "noria.security.secret_stores.keyring",
+    "vault": "noria.security.secret_stores.vault",
+    "aws": "noria.security.secret_stores.aws",
 }
-"""Of each kind of reference the function that looks the value up: of what stands behind the colon, and the base."""
+"""Of each kind of reference the module whose ``look_up`` gives the value, and whose ``keep``, if any, writes it."""
 FRESH = 60.0
 """Seconds that what a server or a keyring answered is kept, in memory alone. Variables and files are always read."""
 
@@ -80,7 +80,7 @@ def keep(secret: Secret, value: str, base: Path) -> None:
         This kind of secret cannot be written.
     """
     kind, rest = _kind_of(secret)
-    module = importlib.import_module(STORES[kind].partition(":")[0])
+    module = importlib.import_module(STORES[kind])
     if not hasattr(module, "keep"):
         raise DeclarationError(
             "a server has replaced this secret, and the new one cannot be kept there",
@@ -129,6 +129,5 @@ def _kind_of(secret: Secret) -> tuple[str, str]:
 
 
 def _look_up(kind: str, rest: str, base: Path) -> str:
-    module, _, name = STORES[kind].partition(":")
-    value: str = getattr(importlib.import_module(module), name)(rest, base)
+    value: str = importlib.import_module(STORES[kind]).look_up(rest, base)
     return value

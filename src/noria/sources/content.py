@@ -24,9 +24,6 @@ MOST_RATIO = 200
 """The most times that a packed file may grow; more is taken for a bomb. What unpacks to less than 16 MB is not."""
 MOST_LINE = 64 << 20
 """The longest line of a text file, in bytes."""
-TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson")
-EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-FORMATS = (*TEXTS, ".parquet", ".arrow", ".feather", ".avro", *EXCEL)
 PACKED = (".gz", ".zip", ".zst")
 _CHUNK = 1 << 20
 _IN_MEMORY = 64 << 20
@@ -46,18 +43,6 @@ def format_of(name: str) -> tuple[str, str]:
     path = PurePath(name.lower())
     packed = path.suffix if path.suffix in PACKED else ""
     return (PurePath(path.stem).suffix if packed else path.suffix), packed
-
-
-def known_format(source: Source, place: str, kind: str) -> str:
-    """The format, where it is one that can be read."""
-    if kind not in FORMATS:
-        raise DataError(
-            f"source '{source.name}': unknown format",
-            place=place,
-            value=kind or PurePath(place).name,
-            mend="one of " + ", ".join(FORMATS) + ", plain or " + ", ".join(PACKED) + "; or say format=…",
-        )
-    return kind
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -112,8 +113,6 @@ class Dlt(Connector):
                 yield last
             last = Batch(frame, f"dlt {self._place()}, batch {number}", sparse=True, again=since is not None)
         if last is not None:
-            from dataclasses import replace
-
             yield replace(last, state={"dlt": dlt_json.typed_dumps(state)} if self.state else None)
 
     def _place(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,8 +12,8 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
 from noria.declarations import Names, Secret, SignIn, Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
-from noria.sources.content import broken_as_data_error, format_of, known_format, size_text, unpacked
-from noria.sources.formats import FORMATS, Given, Options
+from noria.sources.content import broken_as_data_error, format_of, size_text, unpacked
+from noria.sources.formats import FORMATS, Given, Options, known_format
 from noria.sources.transports import Listed, Transport, transport
 
 
@@ -120,12 +121,11 @@ class Files(Connector):
             for frame in reader.frames(Given(ask.source, file.place, kind, packed, stream, size, options)):
                 if before is not None and len(before.frame):
                     yield before
-                sparse = kind in (".jsonl", ".ndjson")
-                before = Batch(frame, file.place, first, untyped=reader.untyped, sparse=sparse, again=again)
+                before = Batch(frame, file.place, first, untyped=reader.untyped, sparse=reader.sparse, again=again)
                 first += len(frame)
         # Only now is it sure that the file did not change meanwhile.
         if before is not None:
-            yield _with_state(before, state)
+            yield replace(before, state=state)
 
     def _format(self, source: Source, file: Listed) -> tuple[str, str]:
         """Format and packing of a file; a format of "" stands in its archive. What it has no options for is refused."""
@@ -165,12 +165,6 @@ class Files(Connector):
         if self.url.startswith("package://"):
             return [file_in(source, self.url)]
         return files_at(source.written_at or None, source.name, self.url, base)
-
-
-def _with_state(batch: Batch, state: State | None) -> Batch:
-    from dataclasses import replace
-
-    return replace(batch, state=state)
 
 
 def files(

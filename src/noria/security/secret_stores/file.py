@@ -48,11 +48,14 @@ def keep(path: str, value: str, base: Path) -> None:
     file = (base / path).resolve()
     try:
         opened, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # only this user may read it
-        with open(opened, "w", encoding="utf-8") as stream:
-            stream.write(value)
-            stream.flush()
-            os.fsync(opened)
-        os.replace(beside, file)
+        try:
+            with open(opened, "w", encoding="utf-8") as stream:
+                stream.write(value)
+                stream.flush()
+                os.fsync(opened)
+            os.replace(beside, file)
+        finally:
+            Path(beside).unlink(missing_ok=True)
     except OSError as error:
         raise DeclarationError(
             "a server has replaced this secret, and the new one cannot be kept there",

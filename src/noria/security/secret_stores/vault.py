@@ -10,9 +10,9 @@ import os
 import ssl
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from noria.core import DeclarationError, TransientError, redacted, require
+from noria.core import DeclarationError, TransientError, is_in_the_clear, redacted, require
 from noria.security.secret_stores.fields import field_of
 
 TIMEOUT = 10.0
@@ -88,8 +88,7 @@ def _address() -> str:
     address = _setting("ADDR").rstrip("/")
     if not address:
         raise DeclarationError("nothing says where the vault is", mend="set VAULT_ADDR=https://vault:8200")
-    parts = urlsplit(address)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")):
+    if is_in_the_clear(address):
         raise DeclarationError(
             "secrets would travel in the clear", place="VAULT_ADDR", value=redacted(address), mend="an https:// URL"
         )

@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
+from noria.core import DataError
 from noria.declarations import Source
+from noria.sources.content import PACKED
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,11 +70,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What is known of a format without importing what reads it."""
+    """What is known of a format without importing what reads it; see `noria.sources.Batch` for the last two."""
 
     module: str
     options: frozenset[str]
     untyped: bool
+    sparse: bool = False
 
     def frames(self, given: Given) -> Iterator[pl.DataFrame]:
         """The rows of a file; at least one frame, which says the columns."""
@@ -84,7 +88,7 @@ _DELIMITED = Format(
     frozenset({"separator", "quote", "encoding", "header", "skip", "null_values"}),
     untyped=True,
 )
-_JSON = Format("noria.sources.formats.json_lines", frozenset({"encoding"}), untyped=True)
+_JSON = Format("noria.sources.formats.json_lines", frozenset({"encoding"}), untyped=True, sparse=True)
 _ARROW = Format("noria.sources.formats.arrow", frozenset(), untyped=False)
 _EXCEL = Format("noria.sources.formats.excel", frozenset({"sheet", "header", "skip", "null_values"}), untyped=True)
 
@@ -104,3 +108,15 @@ FORMATS = {
     ".ods": _EXCEL,
 }
 """Of each ending of a name what reads it."""
+
+
+def known_format(source: Source, place: str, kind: str) -> str:
+    """The format, where it is one that can be read."""
+    if kind not in FORMATS:
+        raise DataError(
+            f"source '{source.name}': unknown format",
+            place=place,
+            value=kind or PurePath(place).name,
+            mend="one of " + ", ".join(FORMATS) + ", plain or " + ", ".join(PACKED) + "; or say format=…",
+        )
+    return kind

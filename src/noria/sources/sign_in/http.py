@@ -6,9 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from noria.core import redacted
+from noria.core import is_in_the_clear, redacted
 from noria.declarations import Declaration, Secret, SignIn
 
 if TYPE_CHECKING:
@@ -76,6 +75,5 @@ def refuse_in_the_clear(url: str, declared: Declaration) -> None:
     DeclarationError
         The URL is neither ``https://`` nor of this machine.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")):
+    if is_in_the_clear(url):
         raise declared.refuse("secrets would travel in the clear", value=redacted(url), mend="an https:// URL")
