@@ -110,11 +110,14 @@ def test_export_and_import_bring_the_contract_back(run, folder):
     assert 'nr.between("x", 0, 400)' in out
 
 
-@pytest.mark.parametrize(("to", "read"), [("json-schema", json.loads), ("dbt", yaml.safe_load)])
-def test_other_exports_can_be_read(run, to, read):
-    code, out, _ = run("contract", "export", "--to", to, "--source", "things")
-    assert code == 0
-    assert read(out)
+def test_other_exports_can_be_read(run):
+    code, out, _ = run("contract", "export", "--to", "json-schema", "--source", "things")
+    assert (code, json.loads(out)["properties"]["x"]) == (0, {"type": ["number", "null"], "minimum": 0, "maximum": 400})
+    code, out, _ = run("contract", "export", "--to", "dbt", "--source", "things")
+    (table,) = yaml.safe_load(out)["sources"][0]["tables"]
+    assert (code, table["name"], [column["name"] for column in table["columns"]]) == (
+        0, "things", ["id", "x", "town", "mail"],
+    )  # fmt: skip
 
 
 def test_diff_names_what_differs_and_ends_with_1(run, folder):

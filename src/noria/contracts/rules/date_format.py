@@ -94,8 +94,7 @@ def date_format(
     >>> date_format("day", "%Y-%m-%d", on_fail="fix", also="%d/%m/%Y")
     DateFormat(on_fail='fix', column='day', format='%Y-%m-%d', also=('%d/%m/%Y',))
     """
-    forms = also if isinstance(also, str) else tuple(also)
-    return DateFormat(column, format, on_fail=on_fail, at_most=at_most, also=forms)
+    return DateFormat(column, format, on_fail=on_fail, at_most=at_most, also=also)
 
 
 def _refuse_format(form: str) -> None:

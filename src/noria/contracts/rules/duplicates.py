@@ -93,5 +93,4 @@ def duplicates(
     >>> duplicates(["sensor"], time="at", within="10s", on_fail="fix")
     Duplicates(on_fail='fix', keys=('sensor',), time='at', within=10000000)
     """
-    names = keys if isinstance(keys, str) else tuple(keys)
-    return Duplicates(names, time=time, within=within, on_fail=on_fail, at_most=at_most)
+    return Duplicates(keys, time=time, within=within, on_fail=on_fail, at_most=at_most)

@@ -71,5 +71,4 @@ def length(
     >>> length("carrier", 2, 2, on_fail="quarantine")
     Length(on_fail='quarantine', column='carrier', low=2, high=2, fix=())
     """
-    fixes = fix if isinstance(fix, str) else tuple(fix)
-    return Length(column, low, high, on_fail=on_fail, at_most=at_most, fix=fixes)
+    return Length(column, low, high, on_fail=on_fail, at_most=at_most, fix=fix)

@@ -75,4 +75,4 @@ def matches(
     >>> matches("tailnum", "N[0-9A-Z]{1,5}", on_fail="warn")
     Matches(on_fail='warn', column='tailnum', pattern='N[0-9A-Z]{1,5}', fix=())
     """
-    return Matches(column, pattern, on_fail=on_fail, at_most=at_most, fix=fix if isinstance(fix, str) else tuple(fix))
+    return Matches(column, pattern, on_fail=on_fail, at_most=at_most, fix=fix)

@@ -116,5 +116,4 @@ def monotonic(
     >>> monotonic("reading", by="meter", on_fail="warn")
     Monotonic(on_fail='warn', column='reading', by=('meter',), strict=False, falling=False)
     """
-    names = by if isinstance(by, str) else tuple(by)
-    return Monotonic(column, by=names, strict=strict, falling=falling, on_fail=on_fail, at_most=at_most)
+    return Monotonic(column, by=by, strict=strict, falling=falling, on_fail=on_fail, at_most=at_most)

@@ -122,4 +122,4 @@ def no_gaps(column: str, longest: str | timedelta, *, by: str | Iterable[str] = 
     >>> no_gaps("hour", "1h", by="origin", on_fail="warn")
     NoGaps(on_fail='warn', column='hour', longest=3600000000, by=('origin',))
     """
-    return NoGaps(column, longest, by=by if isinstance(by, str) else tuple(by), on_fail=on_fail)
+    return NoGaps(column, longest, by=by, on_fail=on_fail)

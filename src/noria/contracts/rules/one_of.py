@@ -95,5 +95,4 @@ def one_of(
     >>> one_of("origin", ["EWR", "JFK", "LGA"])
     OneOf(on_fail='fail', column='origin', values=('EWR', 'JFK', 'LGA'), fix=())
     """
-    fixes = fix if isinstance(fix, str) else tuple(fix)
-    return OneOf(column, tuple(values), on_fail=on_fail, at_most=at_most, fix=fixes)
+    return OneOf(column, values, on_fail=on_fail, at_most=at_most, fix=fix)

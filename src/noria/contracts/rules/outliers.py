@@ -172,5 +172,4 @@ def outliers(
     >>> outliers("fare", "z", by="route", on_fail="quarantine")
     Outliers(on_fail='quarantine', column='fare', method='z', width=None, by=('route',), least=10)
     """
-    names = by if isinstance(by, str) else tuple(by)
-    return Outliers(column, method=method, width=width, by=names, least=least, on_fail=on_fail, at_most=at_most)
+    return Outliers(column, method=method, width=width, by=by, least=least, on_fail=on_fail, at_most=at_most)

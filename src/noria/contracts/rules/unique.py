@@ -57,4 +57,4 @@ def unique(columns: str | Iterable[str], *, on_fail: OnFail = "fail", at_most: f
     >>> unique(["origin", "hour"], on_fail="warn")
     Unique(on_fail='warn', keys=('origin', 'hour'))
     """
-    return Unique(columns if isinstance(columns, str) else tuple(columns), on_fail=on_fail, at_most=at_most)
+    return Unique(columns, on_fail=on_fail, at_most=at_most)
