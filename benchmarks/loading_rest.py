@@ -6,15 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from benchmarks.comparison import Comparison
+from benchmarks.process import seconds
 
-ROWS, PAGE, TIMES = 200_000, 1000, 3
+ROWS, PAGE = 200_000, 1000
 DELAY = 0.02
 """Seconds that the server takes for a page, as one with a database behind it does."""
 
@@ -50,7 +50,7 @@ BARE = """
 import json, sys, urllib3
 pool, start, rows = urllib3.PoolManager(), 0, 0
 while True:
-    page = json.loads(pool.request("GET", f"{sys.argv[1]}/orders?offset={start}&limit=1000").data)["items"]
+    page = json.loads(pool.request("GET", f"{sys.argv[2]}/orders?offset={start}&limit=1000").data)["items"]
     if not page:
         break
     rows += len(page)
@@ -64,12 +64,12 @@ import noria as nr
 from noria import ingest
 from noria.steps import StepContext
 from noria.workspace import Workspace
-folder = Path(sys.argv[2])
+folder = Path(sys.argv[1])
 root = folder / ".noria"
 root.mkdir()
 workspace = Workspace(root, folder / "project.py", f"sqlite:///{root}/ledger.db", f"file://{root}/lake",
                       f"lmdb:///{root}/online", f"sqlite:///{root}/mlflow.db")
-orders = nr.Source("orders", nr.rest(sys.argv[1], "/orders", rows="$.items[*]", paginate=nr.offset(limit=1000)),
+orders = nr.Source("orders", nr.rest(sys.argv[2], "/orders", rows="$.items[*]", paginate=nr.offset(limit=1000)),
                    event_time="at", contract=nr.Contract(key="id", types={"at": "timestamp"},
                                                          rules=[nr.between("items", 0, 10), nr.not_null("shop")]))
 project = nr.Project("orders", spine=nr.Spine(orders, time="at", label="paid"), endpoint=nr.Endpoint("paid"),
@@ -87,31 +87,14 @@ from dlt.sources.helpers.rest_client.paginators import OffsetPaginator
 
 @dlt.resource(name="orders", max_table_nesting=0)
 def orders():
-    yield from RESTClient(sys.argv[1]).paginate(
+    yield from RESTClient(sys.argv[2]).paginate(
         "/orders", data_selector="items", paginator=OffsetPaginator(limit=1000, total_path=None))
 
-pipeline = dlt.pipeline("orders", pipelines_dir=sys.argv[2], dataset_name="shop",
-                        destination=dlt.destinations.filesystem(f"file://{sys.argv[2]}/lake"))
+pipeline = dlt.pipeline("orders", pipelines_dir=sys.argv[1], dataset_name="shop",
+                        destination=dlt.destinations.filesystem(f"file://{sys.argv[1]}/lake"))
 pipeline.run(orders(), loader_file_format="parquet", table_format="delta")
 assert pipeline.last_trace.last_normalize_info.row_counts["orders"] == 200_000
 """
-
-
-def seconds(code: str, url: str) -> tuple[float, float]:
-    """The least wall time of a fresh process in seconds, and its peak memory in MB."""
-    taken, peak = [], 0.0
-    for _ in range(TIMES):
-        with tempfile.TemporaryDirectory() as folder:
-            began = time.perf_counter()
-            environment = {**os.environ, "RUNTIME__DLTHUB_TELEMETRY": "false"}
-            child = subprocess.Popen([sys.executable, "-c", code, url, folder], env=environment)
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-            taken.append(time.perf_counter() - began)
-            if child.returncode:
-                raise SystemExit(f"a process failed: {child.returncode}")
-            peak = max(peak, usage.ru_maxrss / 1024)
-    return min(taken), peak
 
 
 def main() -> None:

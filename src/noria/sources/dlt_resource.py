@@ -88,6 +88,10 @@ class Dlt(Connector):
 
     def fingerprint(self, ask: Ask) -> Fingerprint:
         """No digest: only reading tells."""
+        self._refuse_in_vain(ask)
+        return Fingerprint("", f"dlt {self._place()}")
+
+    def _refuse_in_vain(self, ask: Ask) -> None:
         if self.state and ask.source.incremental is None:
             raise ask.source.refuse("state says nothing of a source that is read whole", field="origin", value=self.url,
                                     mend="incremental=Incremental(), or leave state= out")  # fmt: skip
@@ -96,11 +100,10 @@ class Dlt(Connector):
                 "dlt's own cursor tells what is new", field="incremental", value=ask.source.incremental.cursor,
                 mend="leave cursor= and lookback= out: dlt.sources.incremental(…, lag=…) has them",
             )  # fmt: skip
-        return Fingerprint("", f"dlt {self._place()}")
 
     def batches(self, ask: Ask, since: State | None = None) -> Iterator[Batch]:
         """The rows in bounded batches; the last has dlt's state."""
-        self.fingerprint(ask)
+        self._refuse_in_vain(ask)
         os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
         require("dlt", extra="dlt")
         from dlt.common.json import json as dlt_json

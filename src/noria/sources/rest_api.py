@@ -137,14 +137,17 @@ class Rest(Connector):
 
     def fingerprint(self, ask: Ask) -> Fingerprint:
         """No digest: only reading tells."""
+        self._refuse_in_vain(ask)
+        return Fingerprint("", self._address())
+
+    def _refuse_in_vain(self, ask: Ask) -> None:
         if self.since is not None and (ask.source.incremental is None or ask.source.incremental.cursor is None):
             raise ask.source.refuse("since says nothing without a cursor", field="origin", value=self.since,
                                     mend="incremental=Incremental('updated_at')")  # fmt: skip
-        return Fingerprint("", self._address())
 
     def batches(self, ask: Ask, since: State | None = None) -> Iterator[Batch]:
         """The rows of each page; the last batch says how far the cursor came."""
-        self.fingerprint(ask)
+        self._refuse_in_vain(ask)
         if not self.in_the_clear and (self.sign_in or self._secret(self.params) or self._secret(self.headers)):
             refuse_in_the_clear(self.url, self)
         follows = Since(ask.source, since) if self.since is not None else None
