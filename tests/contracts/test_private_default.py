@@ -1,6 +1,5 @@
 """What looks personal is told with every load, unless the contract declares it; it stops nothing."""
 
-import time
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -91,9 +90,12 @@ def test_no_false_alarm_on_flights(table):
     assert loaded(rows.with_row_index("_row", 1)) == []
 
 
-def test_it_costs_little():
+def test_of_many_rows_only_some_are_looked_at(monkeypatch):
+    seen = []
+    monkeypatch.setattr("noria.contracts.checker.suspected", lambda frame, declared: seen.append(len(frame)) or ())
     rows = pl.DataFrame({f"c{n}": [f"{n} value {row % 997}" for row in range(100_000)] for n in range(10)})
     checking = checker(rows)
-    began = time.perf_counter()
     checking.observe(rows)
-    assert time.perf_counter() - began < 1  # 30 ms on an idle core
+    checking.verdicts()
+    assert len(seen) == 1
+    assert 0 < seen[0] <= 10_000
