@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 
 from noria.contracts import between
@@ -115,3 +116,12 @@ def test_a_source_that_had_nothing_new_is_no_older_for_it(world, at):
     world.says(down=True)
     (alarm,) = world.load(source, hours=2).events
     assert alarm["body"]["age_seconds"] == 7200
+
+
+def test_a_skipped_hour_of_a_format_with_types_sets_the_row_aside(world, tmp_path):
+    file = tmp_path / "t.parquet"
+    when = [datetime(2026, 3, 29, 2, 30), datetime(2026, 7, 1, 12)]
+    pl.DataFrame({"id": [1, 2], "when": when}).write_parquet(file)
+    outcome = world.load(Source("data", str(file), time_zone="Europe/Berlin"))
+    assert world.values(outcome, "when") == [datetime(2026, 7, 1, 10, tzinfo=UTC)]
+    assert "when is no time in Europe/Berlin: 2026-03-29" in world.values(outcome, "_reasons", "quarantine")[0][0]

@@ -2,7 +2,7 @@
 
 from noria.declarations.budget import Budget
 from noria.declarations.contract import Contract, OnFail, Rule
-from noria.declarations.declaration import Declaration, Expressions, Micros, Names, duration_text
+from noria.declarations.declaration import Declaration, Expressions, Micros, Names, as_pairs, duration_text
 from noria.declarations.endpoint import Endpoint
 from noria.declarations.evolution import Evolution
 from noria.declarations.feature_view import Aggregate, FeatureView
@@ -54,6 +54,7 @@ __all__ = [
     "Spine",
     "Team",
     "TimeSplit",
+    "as_pairs",
     "dump",
     "duration_text",
     "find_project",

@@ -173,7 +173,8 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _as_pairs(value: object) -> object:
+def as_pairs(value: object) -> object:
+    """A dict as pairs, which can be hashed; for a field's ``BeforeValidator``."""
     return tuple(value.items()) if isinstance(value, dict) else value
 
 
@@ -205,7 +206,7 @@ def duration_text(micros: int) -> str:
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 """One name or several: ``"carrier"`` or ``["carrier", "origin"]``."""
 
-Expressions = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_as_pairs)]
+Expressions = Annotated[tuple[tuple[str, str], ...], BeforeValidator(as_pairs)]
 """Named row expressions, in order: ``{"late": "arr_delay > 15"}``, kept as pairs so that it can be hashed."""
 
 Micros = Annotated[int, BeforeValidator(_as_micros)]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from noria.declarations.declaration import Declaration, Micros
+from noria.declarations.declaration import Declaration, Micros, as_pairs
 
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|TB)$")
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -20,10 +20,6 @@ def _as_bytes(value: object) -> object:
             raise ValueError("a size is a number and one of B, kB, MB, GB, TB: '800MB', '4GB'")
         return round(float(match.group(1)) * _UNITS[match.group(2)])
     return value
-
-
-def _as_pairs(value: object) -> object:
-    return tuple(value.items()) if isinstance(value, dict) else value
 
 
 class Limits(Declaration):
@@ -58,7 +54,7 @@ class Limits(Declaration):
     pause: Micros = Field(default=1_000_000, ge=0)
     time: Micros | None = Field(default=None, gt=0)
     memory: Annotated[int | None, BeforeValidator(_as_bytes)] = Field(default=None, gt=0)
-    steps: Annotated[tuple[tuple[str, Limits], ...], BeforeValidator(_as_pairs)] = ()
+    steps: Annotated[tuple[tuple[str, Limits], ...], BeforeValidator(as_pairs)] = ()
 
     @model_validator(mode="after")
     def _of_one_step(self) -> Limits:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from noria.core import DataError
 from noria.declarations import Source
 from noria.expressions import Kind, dtype_of, parse, polars_kinds, to_polars
-from noria.ingest.zones import moments_in_utc, texts_in_zone, with_reason
-from noria.sources import Batch, KindsFold, as_kinds
+from noria.ingest.zones import texts_in_zone, with_lost_moments, with_reason
+from noria.sources import Batch, KindsFold, as_kinds, moments_in_utc
 
 if TYPE_CHECKING:
     import polars as pl
@@ -182,6 +182,7 @@ def conformed(
     import polars as pl
 
     frame = moments_in_utc(batch.frame, source.time_zone)
+    frame = with_lost_moments(frame, batch.frame, source.time_zone)
     if batch.untyped:
         texts = frame
         here = frame.schema  # made anew each time that it is asked for

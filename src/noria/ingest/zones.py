@@ -24,26 +24,6 @@ def refuse_unknown_zone(source: Source) -> None:
         ) from None
 
 
-def moments_in_utc(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
-    """Moments of any precision and zone in UTC microseconds, those without a zone taken for `zone`; labels as texts.
-
-    An hour that the clock shows twice is taken for the first; a time that it never shows becomes null.
-    """
-    import polars as pl
-
-    def moment(name: str, dtype: pl.Datetime) -> pl.Expr:
-        column = pl.col(name).dt.cast_time_unit("us")
-        if dtype.time_zone is None:
-            column = column.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-        return column.dt.convert_time_zone("UTC")
-
-    return frame.with_columns(
-        pl.col(name).cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else moment(name, dtype)
-        for name, dtype in frame.schema.items()
-        if isinstance(dtype, pl.Categorical | pl.Enum | pl.Datetime)
-    )
-
-
 def texts_in_zone(frame: pl.DataFrame, texts: pl.DataFrame, columns: Sequence[str], zone: str) -> pl.DataFrame:
     """Moments that were cast from texts as if in UTC: where the text names no zone, taken for `zone`.
 
@@ -61,6 +41,19 @@ def texts_in_zone(frame: pl.DataFrame, texts: pl.DataFrame, columns: Sequence[st
     for name in columns:
         lost = frame[name].is_null() & before[name].is_not_null()
         frame = with_reason(frame, lost, pl.format(f"{name} is no time in {zone}: {{}}", texts[name]))
+    return frame
+
+
+def with_lost_moments(frame: pl.DataFrame, given: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """Rows whose time without a zone the clock there never shows get a reason: it is null now."""
+    import polars as pl
+
+    if zone == "UTC":
+        return frame
+    for name, dtype in given.schema.items():
+        if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
+            lost = frame[name].is_null() & given[name].is_not_null()
+            frame = with_reason(frame, lost, pl.format(f"{name} is no time in {zone}: {{}}", given[name]))
     return frame
 
 

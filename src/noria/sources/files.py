@@ -10,15 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
-from noria.declarations import Names, Secret, SignIn, Source
+from noria.declarations import Names, Secret, SignIn, Source, as_pairs
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.content import broken_as_data_error, format_of, size_text, unpacked
 from noria.sources.formats import FORMATS, Given, Options, known_format
 from noria.sources.transports import Listed, Transport, transport
-
-
-def _as_pairs(value: object) -> object:
-    return tuple(value.items()) if isinstance(value, dict) else value
 
 
 class Files(Connector):
@@ -48,7 +44,7 @@ class Files(Connector):
     skip: int | None = Field(default=None, ge=0)
     sheet: int | str | None = None
     sign_in: SerializeAsAny[SignIn] | None = None
-    store: Annotated[tuple[tuple[str, str | Secret], ...], BeforeValidator(_as_pairs)] = ()
+    store: Annotated[tuple[tuple[str, str | Secret], ...], BeforeValidator(as_pairs)] = ()
     hosts: Names = ()
 
     @field_validator("separator", "quote")

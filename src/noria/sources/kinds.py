@@ -292,12 +292,21 @@ def odd_value(values: pl.Series) -> tuple[int, str] | None:
     return None
 
 
-def in_utc(frame: pl.DataFrame) -> pl.DataFrame:
-    """Moments of any precision and zone in UTC microseconds (without a zone: taken for UTC); labels as texts."""
+def moments_in_utc(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """Moments of any precision and zone in UTC microseconds, those without a zone taken for `zone`; labels as texts.
+
+    An hour that the clock shows twice is taken for the first; a time that it never shows becomes null.
+    """
     import polars as pl
 
+    def moment(name: str, dtype: pl.Datetime) -> pl.Expr:
+        column = pl.col(name).dt.cast_time_unit("us")
+        if dtype.time_zone is None:
+            column = column.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        return column.dt.convert_time_zone("UTC")
+
     return frame.with_columns(
-        pl.col(name).cast(pl.String if isinstance(dtype, pl.Categorical | pl.Enum) else pl.Datetime("us", "UTC"))
+        pl.col(name).cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else moment(name, dtype)
         for name, dtype in frame.schema.items()
         if isinstance(dtype, pl.Categorical | pl.Enum | pl.Datetime)
     )

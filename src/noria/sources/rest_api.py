@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from noria.core import DataError, redacted
-from noria.declarations import Names, Secret
+from noria.declarations import Names, Secret, as_pairs
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.rest_ahead import ahead
 from noria.sources.rest_pages import Asked, Page, Pagination
@@ -29,15 +29,11 @@ _VERSIONS = ("api-version", "x-api-version")
 """Headers by which servers name their version unasked."""
 
 
-def _as_pairs(value: object) -> object:
-    return tuple(value.items()) if isinstance(value, dict) else value
-
-
 def _as_json(value: object) -> object:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
-Values = Annotated[tuple[tuple[str, str | int | float | bool | Secret], ...], BeforeValidator(_as_pairs)]
+Values = Annotated[tuple[tuple[str, str | int | float | bool | Secret], ...], BeforeValidator(as_pairs)]
 
 
 class Rest(Connector):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from noria.core import DataError
 from noria.declarations import Source
 from noria.sources.connector import Batch
-from noria.sources.kinds import in_utc, with_kinds
+from noria.sources.kinds import moments_in_utc, with_kinds
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,7 +26,7 @@ def whole(source: Source, batches: Iterable[Batch]) -> pl.DataFrame:
 
     parts, untyped = dict[str, list[pl.DataFrame]](), False
     for batch in batches:
-        parts.setdefault(batch.place, []).append(in_utc(batch.frame))
+        parts.setdefault(batch.place, []).append(moments_in_utc(batch.frame, source.time_zone))
         untyped = untyped or batch.untyped
     if not parts:
         raise DataError(f"source '{source.name}': there is no row", mend="one row at least")
