@@ -92,15 +92,16 @@ def test_a_full_disk_is_said_with_its_place(tmp_path, way):
 
 
 def test_a_peak_is_its_own(tmp_path, way):
+    held = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()  # a fork holds it, too
     ballast = bytearray(600 * MB)
     ballast[::4096] = b"x" * len(ballast[::4096])
     del ballast
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > 600 * MB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > held + 500 * MB
     small, _ = ended(tmp_path, work.holds, size=MB)
     large, _ = ended(tmp_path, work.holds, size=300 * MB)
     grown = large.meters.peak_bytes - small.meters.peak_bytes
     assert 270 * MB < grown < 330 * MB
-    assert small.meters.peak_bytes < 600 * MB
+    assert small.meters.peak_bytes < held + 400 * MB
 
 
 def test_processor_time_counts_those_that_it_waits_for(tmp_path, way):
