@@ -16,6 +16,7 @@ from noria import ingest
 from noria.contracts import RowRule
 from noria.core import DataError, DeclarationError, NoriaError, ToldClock
 from noria.declarations import Contract, Endpoint, Evolution, Incremental, Project, Search, Source, Spine, TimeSplit
+from noria.ingest import by_key
 from noria.lake import open_lake
 from noria.steps import StepContext
 from noria.workspace import Workspace
@@ -269,6 +270,13 @@ def canonical(frame, drop=("_row",)):
 @given(data=st.data())
 def test_files_that_come_one_by_one_are_all_there_once(shelf, data):
     """What is added load by load is what one load adds, where both take all of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_key, "PARTS", 3)
+        patch.setattr(by_key, "MOST_AT_ONCE", data.draw(st.sampled_from([1, by_key.MOST_AT_ONCE])))
+        are_all_there_once(shelf, data)
+
+
+def are_all_there_once(shelf, data):
     kinds, kind = data.draw(columns(most=3)), data.draw(st.sampled_from(list(FORMATS)))
     steady = data.draw(st.booleans())  # else what a column is hangs on what came first
     if steady:

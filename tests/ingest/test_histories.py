@@ -11,6 +11,7 @@ from noria import ingest
 from noria.contracts import between
 from noria.core import TransientError
 from noria.declarations import Contract, Incremental
+from noria.ingest import by_key
 from noria.lake import open_lake
 from noria.steps import StepContext
 
@@ -59,9 +60,15 @@ actions = st.lists(
 
 
 @settings(max_examples=40, deadline=None)
-@given(history=actions)
-def test_whatever_happens_what_is_there_is_what_the_oracle_says(tmp_path_factory, a_world, a_log, history):
-    world = a_world(tmp_path_factory.mktemp("history"))
+@given(history=actions, at_once=st.sampled_from([1, by_key.MOST_AT_ONCE]))
+def test_whatever_happens_what_is_there_is_what_the_oracle_says(tmp_path_factory, a_world, a_log, history, at_once):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_key, "PARTS", 3)
+        patch.setattr(by_key, "MOST_AT_ONCE", at_once)
+        is_what_the_oracle_says(a_world(tmp_path_factory.mktemp("history")), a_log, history)
+
+
+def is_what_the_oracle_says(world, a_log, history):
     oracle, said, bounds = Oracle(), [[{"id": 0, "n": 0}]], GOOD
 
     def source():

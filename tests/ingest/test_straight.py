@@ -4,10 +4,11 @@ import pytest
 
 from noria.contracts import between, unique
 from noria.core import DataError, TransientError
-from noria.declarations import Contract, Incremental
+from noria.declarations import Contract, Incremental, Source
 from noria.ingest import load
 from noria.ingest.spool import Spool
 from noria.lake import open_lake
+from noria.sources.formats import delimited
 
 ONE = [{"id": i, "n": i * 1.5, "kind": "ab"[i % 2]} for i in range(1, 9)]
 TWO = [{"id": i, "n": i * 1.5, "kind": "ab"[i % 2]} for i in range(9, 13)]
@@ -124,3 +125,52 @@ def test_a_first_load_of_one_that_grows_goes_straight_and_the_next_goes_on(world
     assert spooled == ["raw"]
     world.says(ONE, TWO, [{"id": 13, "n": 0.5, "kind": "a"}])
     assert world.values(world.load(source), "id") == list(range(1, 14))
+
+
+@pytest.fixture
+def csv(a_world, tmp_path, monkeypatch):
+    """Loads a CSV of one column in blocks of a few rows, straight and with all rows waiting: what came of each."""
+    monkeypatch.setattr(delimited, "_BLOCK", 64)
+
+    def load_both(values, **said):
+        found = []
+        with monkeypatch.context() as patch:
+            for name in ("straight", "waiting"):
+                (tmp_path / name).mkdir()
+                world = a_world(tmp_path / name)
+                (world.folder / "data.csv").write_text("n,at\n" + "".join(f"{value},{AT}\n" for value in values))
+                outcome = world.load(Source("data", "data.csv", **said))
+                state = open_lake(world.workspace.lake).state("data")
+                told = [state[name] for name in ("content", "kinds", "sketches", "rows", "aside")]
+                found.append(
+                    repr((world.rows(outcome), world.rows(outcome, "quarantine"), told))
+                )  # nan is itself there
+                patch.setattr(load, "_tells", lambda load, layouts: False)
+        return found
+
+    return load_both
+
+
+AT = "2026-01-02 03:04:05"
+
+
+@pytest.mark.parametrize("odd", ["2.5", "x", "", "nan", "007", "9" * 20, "true", "2026-01-02"])
+def test_texts_without_types_go_straight_as_what_they_are(csv, spooled, odd):
+    whole = [str(number) for number in range(40)]
+    straight, waiting = csv([*whole, odd, *whole])
+    assert straight == waiting
+    again = 1 if odd == "" else 2  # what is no whole number makes all wait
+    assert spooled.count("raw") < 40 if again == 1 else spooled.count("raw") > 40
+
+
+@pytest.mark.parametrize("first", [["nan"] * 9, [""] * 9, ["1"] * 9, ["true"] * 9])
+def test_what_first_values_do_not_tell_is_waited_for(csv, first):
+    straight, waiting = csv([*first, *[str(number / 4) for number in range(20)]])
+    assert straight == waiting
+
+
+def test_columns_that_a_contract_types_are_not_guessed(csv, spooled):
+    contract = Contract(types={"n": "int", "at": "timestamp"})
+    straight, waiting = csv(["x", "y", *"123456789" * 3, "z"], contract=contract)
+    assert straight == waiting
+    assert straight.count("n is no int") == 3

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -131,6 +131,30 @@ def test_moments_of_one_form_are_as_the_cast_reads_them(form):
     texts = [time.strftime(form) for time in times]
     found = as_kinds(pl.DataFrame({"x": [*texts, None]}), {"x": "timestamp"})["x"].to_list()
     assert found == [datetime.strptime(text, form).replace(tzinfo=UTC) for text in texts] + [None]
+
+
+MOMENTS = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["0000", "0999", "1000", "2024", "9999"]),
+        st.sampled_from(["-01-31", "-02-29", "-1-1", "0131", "-13-01"]),
+        st.sampled_from([" ", "T", "t", "  ", "_"]),
+        st.sampled_from(["10", "24", "1", "10:00", "1000", "10:00:00", "100000", "10:60:00", "23:59:60", "10:00:0"]),
+        st.sampled_from(["", "", "", ".", ".5", ".123456", ".1234567"]),
+        st.sampled_from(["", "", "Z", "z", "+01", "+0100", "+01:00", "+24:00", " UTC"]),
+    ),
+)
+
+
+@given(texts=st.lists(MOMENTS, min_size=1, max_size=2))
+@example(texts=["2024-01-31T10:00:00Z", "2024-01-31T10:00:00+01:00"])
+@example(texts=["2024-01-31 10:00:00", "2024-01-31T10"])
+@settings(max_examples=300)
+def test_the_fast_way_reads_moments_as_the_cast_does(texts):
+    found = as_kinds(pl.DataFrame({"x": texts}), {"x": "timestamp"})
+    for text, moment in zip(texts, found["x"], strict=True):
+        beside = as_kinds(pl.DataFrame({"x": [text, "no time"]}), {"x": "timestamp"})  # which has not one form
+        assert moment == beside["x"][0], text
 
 
 def test_the_odd_one_out_is_found():

@@ -177,7 +177,7 @@ def test_who_stops_reading_ends_the_thread_that_asks_ahead():
     import threading
     import time
 
-    from noria.sources.rest_ahead import ahead
+    from noria.sources.ahead import ahead
 
     made = []
 
@@ -198,7 +198,7 @@ def test_who_stops_reading_ends_the_thread_that_asks_ahead():
 
 
 def test_an_error_of_the_thread_is_raised_after_what_came_before_it():
-    from noria.sources.rest_ahead import ahead
+    from noria.sources.ahead import ahead
 
     def pages(say):
         yield 1

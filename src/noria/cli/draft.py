@@ -17,7 +17,9 @@ _WIDE = 60
 _SKIP = "  # fmt: skip"
 
 
-def project_text(proposal: Proposal, name: str, origin: str, separator: str | None = None) -> str:
+def project_text(
+    proposal: Proposal, name: str, origin: str, separator: str | None = None, null_values: Sequence[str] = ()
+) -> str:
     """The text of ``project.py``.
 
     Parameters
@@ -30,9 +32,12 @@ def project_text(proposal: Proposal, name: str, origin: str, separator: str | No
         Where the rows are, as it stands in the source.
     separator : str, optional
         What parts the columns of a CSV file, where it is no comma.
+    null_values : sequence of str, optional
+        Words that stand where there is no value.
     """
     before, after = [*_head(proposal), *_columns(proposal)], list(_rest(proposal, name))
-    source = list(_source(proposal, origin, separator, _MOST_LINES - len(before) - len(after)))
+    room = _MOST_LINES - len(before) - len(after)
+    source = list(_source(proposal, origin, separator, null_values, room))
     return "\n".join([*before, *source, *after]) + "\n"
 
 
@@ -66,7 +71,9 @@ def _columns(proposal: Proposal) -> Iterator[str]:
     yield ""
 
 
-def _source(proposal: Proposal, origin: str, separator: str | None, room: int) -> Iterator[str]:
+def _source(
+    proposal: Proposal, origin: str, separator: str | None, null_values: Sequence[str], room: int
+) -> Iterator[str]:
     from noria.contracts import text
 
     others = [column for column in proposal.carried if column not in _plain(proposal)]
@@ -79,6 +86,9 @@ def _source(proposal: Proposal, origin: str, separator: str | None, room: int) -
         yield from [line] if len(line) <= _WIDTH else ["    nr.files(", *(f"        {one}," for one in given), "    ),"]
     else:
         yield f"    {text(origin)},  # beside this file; or s3://, postgresql://, https://…"
+    if null_values:
+        yield "    # What stands where there is no value."
+        yield f"    null_values=[{', '.join(map(text, null_values))}],"
     if proposal.time:
         yield '    # When a row\'s outcome is known. If it is known later, say so: lag="7d".'
         yield f"    event_time={text(proposal.time)},"
@@ -90,7 +100,9 @@ def _source(proposal: Proposal, origin: str, separator: str | None, room: int) -
         yield "        # No null and no repetition, in all rows so far: the key."
         yield f"        key={key[0] if len(key) == 1 else '[' + ', '.join(key) + ']'},"
     yield "        types=TYPES,"
-    yield from _rules(proposal, room - 16 - 2 * bool(proposal.time) - 2 * bool(proposal.contract.key))
+    yield from _rules(
+        proposal, room - 16 - 2 * bool(null_values) - 2 * bool(proposal.time) - 2 * bool(proposal.contract.key)
+    )
     yield "    ),"
     yield ")"
     yield ""

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,8 @@ import typer
 from noria.cli.reading import Separator
 
 if TYPE_CHECKING:
-    from noria.contracts import Proposal
+    from noria.contracts import Profiler, Proposal
+    from noria.declarations import Source
 
 _TEMPLATES = {
     "project.py.txt": "project.py",
@@ -74,16 +75,18 @@ def _is_table(name: str) -> bool:
 def _from_table(
     place: str, target: str | None, positive: str | None, time: str | None, into: Path | None, separator: str | None
 ) -> Iterator[str]:
-    from noria.cli.reading import name_of, source_of, typed_batches
-    from noria.contracts import MOST_COLUMNS, Profiler, propose
+    from noria.cli.reading import name_of, source_of, words_among_numbers
+    from noria.contracts import propose
     from noria.core import DeclarationError, redacted
 
     folder = into or Path(name_of(place))
     _refuse_folder(folder)
-    profiler = Profiler()
     source = source_of(place, separator=separator)
-    for batch in typed_batches(source, Path.cwd(), MOST_COLUMNS):
-        profiler.update(batch)
+    profiler = _profiled(source)
+    words = words_among_numbers(source, Path.cwd(), profiler.sample) if profiler.sample is not None else {}
+    if words:
+        source = source.replace(null_values=sorted({word for each in words.values() for word in each}))
+        profiler = _profiled(source)
     if target is None:
         raise DeclarationError(
             "which column is the answer?",
@@ -92,12 +95,14 @@ def _from_table(
             mend=f"noria init {redacted(place)} --target COLUMN",
         )
     found = propose(profiler, target, positive=positive, time=time)
-    write_proposed(folder, found, place, separator)
+    write_proposed(folder, found, place, separator, source.null_values)
     yield f"{profiler.rows:,} rows, {len(profiler.columns)} columns"
     yield f"the question: is {target} {found.answer.yes}? ({found.answer.share:.1%} of the rows; {found.answer.why})"
     yield (f"asked at {found.time}, parted by time" if found.time else "no time to go by: parted at random") + (
         f", rows of one {found.by} together" if found.by else ""
     )
+    for column, each in words.items():
+        yield f"look: '{column}' is a number but for {', '.join(map(repr, each))}: taken for no value, in all columns"
     for warning in found.warnings:
         yield f"look: {warning}"
     for column, why in found.left_out:
@@ -106,7 +111,19 @@ def _from_table(
     yield f"next: read {folder}/project.py, then noria run {folder} && noria serve {folder}"
 
 
-def write_proposed(folder: Path, found: Proposal, place: str, separator: str | None = None) -> None:
+def _profiled(source: Source) -> Profiler:
+    from noria.cli.reading import typed_batches
+    from noria.contracts import MOST_COLUMNS, Profiler
+
+    profiler = Profiler()
+    for batch in typed_batches(source, Path.cwd(), MOST_COLUMNS):
+        profiler.update(batch)
+    return profiler
+
+
+def write_proposed(
+    folder: Path, found: Proposal, place: str, separator: str | None = None, null_values: Sequence[str] = ()
+) -> None:
     """Write the project that was proposed for a table."""
     from noria.cli.draft import project_text
     from noria.contracts import text
@@ -115,7 +132,7 @@ def write_proposed(folder: Path, found: Proposal, place: str, separator: str | N
     with _made(folder) as made:
         for template, file in _FROM_DATA.items():
             _write(made / file, _template(template).substitute(name=folder.name, target=text(found.answer.column)))
-        _write(made / "project.py", project_text(found, folder.resolve().name, origin, separator))
+        _write(made / "project.py", project_text(found, folder.resolve().name, origin, separator, null_values))
 
 
 def make_project(folder: Path) -> Path:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from noria.declarations import Source
     from noria.sources import Batch
 
+_MOST_WORDS, _SHARE_OF_WORDS = 5, 0.2
+
 Separator = Annotated[
     str | None,
     typer.Option("--separator", help="What stands between the columns of a CSV file: ';', or '\\t' for a tab."),
@@ -92,6 +94,47 @@ def typed_batches(source: Source, base: Path, most: int = 20_000) -> Iterator[pl
     kinds = fold.kinds()
     for batch in [first] if first is not None else reader.batches(ask):
         yield as_kinds(batch.frame, kinds) if batch.untyped else batch.frame
+
+
+def words_among_numbers(source: Source, base: Path, sample: pl.DataFrame) -> dict[str, list[str]]:
+    """Of columns of texts without types that are numbers but for a few words, such as ``?``, these words.
+
+    Parameters
+    ----------
+    source : Source
+        What is read.
+    base : Path
+        Where relative paths start.
+    sample : DataFrame
+        Some of its rows: only columns of texts that are mostly numbers in these are looked at in all rows.
+    """
+    import polars as pl
+
+    from noria.sources import Ask, connector
+
+    texts = [name for name, dtype in sample.schema.items() if dtype == pl.String]
+    found = {name: words for name in texts if (words := _words(sample[name])) is not None}
+    if found:
+        for batch in connector(source).batches(Ask(source, base)):
+            for name in [*found] if batch.untyped else ():
+                words = _words(batch.frame[name]) if name in batch.frame.columns else set[str]()
+                if words is None or len(found[name] | words) > _MOST_WORDS:
+                    del found[name]
+                else:
+                    found[name] |= words
+    return {name: sorted(words) for name, words in found.items() if words}
+
+
+def _words(values: pl.Series) -> set[str] | None:
+    """What is no number in a column, where nearly all is and the rest are a few words without digits."""
+    from noria.sources import as_kinds
+
+    numbers = as_kinds(values.to_frame(), {values.name: "float"})[values.name]
+    others = values.filter(numbers.is_null() & values.is_not_null())
+    if len(others) > _SHARE_OF_WORDS * (len(values) - values.null_count()) or others.str.contains(r"[0-9]").any():
+        return None
+    words = others.unique()
+    return set(words) if len(words) <= _MOST_WORDS else None
 
 
 def _told(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -96,6 +96,8 @@ class Sorting:
         if size != len(frame):
             raise ValueError(f"batches are split in the order that they were observed: {size} rows, not {len(frame)}")
         flags = self._flags(frame, broken, rows)
+        if not flags and not self._mends and "_reasons" not in frame.columns:
+            return Split(frame, _with_reasons(frame.clear(), ()))
         frame = _with_reasons(frame, [(tally.rule, found) for tally, found in flags if _sets_aside(tally.rule)])
         keep = frame["_reasons"].list.len() == 0
         drop = _any([found for tally, found in flags if _drops(tally.rule)])

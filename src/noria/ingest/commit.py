@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -193,11 +194,16 @@ def _written(load: Load, rows: Iterable[pl.DataFrame], state: Callable[[], Mappi
         return load.lake.write(name, rows, step_key=key, state=state, after=after)
     if not load.merges:
         return load.lake.write(name, rows, step_key=key, mode="append", state=state, after=after, widen=load.widens)
-    frames = list(rows)
     gone = load.gone.drop("_reasons", strict=False) if load.gone is not None and len(load.gone) else None
-    whole = frames if gone is None else [*frames, gone]
-    deleted = free_name("_deleted", {column for frame in whole for column in frame.columns})
-    flagged = [frame.with_columns(pl.lit(frame is gone).alias(deleted)) for frame in whole]
+    rows = iter(rows)
+    first = next(rows, None)
+    here = [frame for frame in (first, gone) if frame is not None]
+    deleted = free_name("_deleted", {column for frame in here for column in frame.columns})
+    kept = itertools.chain([first] if first is not None else [], rows)
+    flagged = itertools.chain(
+        (frame.with_columns(pl.lit(False).alias(deleted)) for frame in kept),
+        [gone.with_columns(pl.lit(True).alias(deleted))] if gone is not None else [],
+    )
     return load.lake.write(
         name, flagged, step_key=key, mode="merge", key=tuple(load.source.contract.key), deleted=deleted, state=state,
         after=after, widen=load.widens,

@@ -218,10 +218,6 @@ class Load:
         return self.before.aside_version if self.before is not None else -1
 
 
-class Unlike(Exception):
-    """A batch is of other columns or types than the first: all must be read to know what they become."""
-
-
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """What is read of a source: all of it or, where the first batch tells what the others are, that alone.
@@ -248,9 +244,7 @@ class Gathered:
         for frame, batch in zip(self.raw, self.told, strict=True):
             yield dataclasses.replace(batch, frame=frame)
         for batch in self.rest or ():
-            self.layouts.observe(batch)
-            if not self.layouts.steady:
-                raise Unlike
+            self.layouts.refuse_unlike(batch)
             yield batch
 
 
@@ -269,7 +263,7 @@ def gathered(load: Load, ask: Ask, raw: Spool, *, straight: bool) -> Gathered:
 
 def _tells(load: Load, layouts: Layouts) -> bool:
     """Whether rows can go on before all are read: their types do not hang on values, nothing is to be found by them."""
-    if load.carries_on or load.merges or not layouts.steady:
+    if load.carries_on or not layouts.steady:
         return False
     ((_, schema),) = layouts.mapped().items()
     return load.pinned is None or column_kinds(schema) == dict(load.pinned.kinds)

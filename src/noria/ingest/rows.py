@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from noria.contracts import rules_of
 from noria.expressions import parse, polars_kinds, to_polars
+from noria.ingest.by_key import by_key
 from noria.ingest.corrections import Correction
 from noria.ingest.evolution import Evolved
 from noria.ingest.existing import newest_versions, not_outdated, with_repeated_keys, without_known
@@ -25,9 +27,9 @@ def numbered(
     import polars as pl
 
     number = load.before.rows if load.carries_on and load.before is not None else 0
-    text_kinds = batches.layouts.text_kinds
+    text_kinds, sure = batches.layouts.text_kinds, batches.rest is None
     for batch in batches:
-        frame = conformed(load.source, batch, text_kinds, made[tuple(batch.frame.columns)].renamed, types)
+        frame = conformed(load.source, batch, text_kinds, made[tuple(batch.frame.columns)].renamed, types, sure=sure)
         yield frame.select(pl.int_range(number + 1, number + len(frame) + 1, dtype=pl.Int64).alias("_row"), pl.all())
         if len(frame):
             load.places.append((batch.place, number + 1, number + len(frame), batch.again))
@@ -36,20 +38,12 @@ def numbered(
 
 
 def to_check(load: Load, frames: Iterator[pl.DataFrame], corrections: tuple[Correction, ...]) -> Iterator[pl.DataFrame]:
-    """Rows with types and derived columns. Where rows are added to others, those that are known are left out.
-
-    A load that goes on, or merges, is held in memory whole; one that replaces goes batch by batch.
-    """
-    import polars as pl
-
+    """Rows with types and derived columns. Where rows are added to others, those that are known are left out."""
     ready = (prepared(load.source, frame, corrections) for frame in frames)
     if not load.merges and not load.carries_on:
-        yield from ready
-        return
-    parts = list(ready)
-    if parts:
-        rows = pl.concat(parts, how="diagonal_relaxed")
-        yield _merged(load, rows) if load.merges else _appended(load, rows)
+        return ready
+    judge = functools.partial(_merged if load.merges else _appended, load)
+    return by_key(load.ctx.scratch / "new", ready, load.source.contract.key, judge)
 
 
 def _appended(load: Load, rows: pl.DataFrame) -> pl.DataFrame:
@@ -118,8 +112,8 @@ def _merged(load: Load, rows: pl.DataFrame) -> pl.DataFrame:
     if says.kind(kinds) not in ("bool", "null"):
         raise load.source.refuse("what says that a key is gone is true or false", field="incremental", value=deleted)
     gone = rows.select(to_polars(says, kinds).fill_null(False).alias("gone"))["gone"]
-    load.gone = rows.filter(gone)
-    load.counts.deleted += len(load.gone)
+    load.gone = _with(load.gone, rows.filter(gone))
+    load.counts.deleted += int(gone.sum())
     return rows.filter(~gone)
 
 
@@ -131,13 +125,18 @@ def _newer(load: Load, rows: pl.DataFrame, key: Sequence[str], cursor: str | Non
     if cursor is None:  # what comes last is how it is now: that it came again, too
         same = rows.join(left.select("_row"), on="_row", how="anti").select(key)
         retired = same.join(aside.select(key), on=list(key), how="semi")
-        load.retired = retired if len(retired) else None
+        load.retired = _with(load.retired, retired)
     rows = without_known(left, aside, columns)
     load.counts.known += there - len(rows)
     there = len(rows)
     rows = not_outdated(rows, together([kept, aside]), key, cursor)
     load.counts.superseded += there - len(rows)
     return rows
+
+
+def _with(before: pl.DataFrame | None, more: pl.DataFrame) -> pl.DataFrame | None:
+    """What parts of a load found, together; None where there is no row."""
+    return together([frame for frame in (before, more) if frame is not None]) if len(more) else before
 
 
 def _compared(load: Load, rows: pl.DataFrame) -> list[str]:

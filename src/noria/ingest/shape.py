@@ -37,6 +37,10 @@ def is_pattern(name: str) -> bool:
     return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
+class Unlike(Exception):
+    """A batch is of other columns or types than those before: all must be read to know what they become."""
+
+
 class Layouts:
     """Sees raw batches, and tells what columns of what types they make, whatever differs between them.
 
@@ -49,7 +53,7 @@ class Layouts:
     def __init__(self, source: Source):
         self._source = source
         self._fold = KindsFold()
-        self._untyped = False
+        self._untyped, self._given = False, set[str]()
         self._dtypes: dict[str, list[pl.DataType]] = {}
         self._layouts: dict[tuple[str, ...], str] = {}
         self.sparse: set[tuple[str, ...]] = set()
@@ -63,7 +67,9 @@ class Layouts:
             self.sparse.add(layout)
         if batch.untyped:
             self._untyped = True
-            self._fold.observe(moments_in_utc(batch.frame, self._source.time_zone))
+            self._given.update(name for name in layout if name in self._source.contract.types)
+            rest = batch.frame.drop(self._given, strict=False)
+            self._fold.observe(moments_in_utc(rest, self._source.time_zone))
             return
         for name, dtype in moments_in_utc(batch.frame.clear(), self._source.time_zone).schema.items():
             known = self._dtypes.setdefault(name, [])
@@ -72,23 +78,28 @@ class Layouts:
 
     @property
     def steady(self) -> bool:
-        """Whether all batches so far have the same columns of the same types, which do not hang on values."""
+        """Whether all batches so far have the same columns, and each a type that the others are likely to have."""
         import polars as pl
 
-        types = [*self._dtypes.values()]
-        return (
-            len(self._layouts) == 1
-            and not self._untyped
-            and not self.sparse
-            and all(len(dtypes) == 1 and dtypes[0] != pl.Null for dtypes in types)
-        )
+        if len(self._layouts) != 1 or self.sparse:
+            return False
+        if self._untyped:
+            return not self._dtypes and self._fold.settled
+        return all(len(dtypes) == 1 and dtypes[0] != pl.Null for dtypes in self._dtypes.values())
+
+    def refuse_unlike(self, batch: Batch) -> None:
+        """Raise `Unlike` for a batch that is not as the steady ones before it; values of texts are looked at later."""
+        if batch.untyped != self._untyped:
+            raise Unlike
+        if not batch.untyped:
+            self.observe(batch)
+        if tuple(batch.frame.columns) not in self._layouts or not self.steady:
+            raise Unlike
 
     @property
     def text_kinds(self) -> dict[str, Kind]:
         """Of columns of texts without types, what all their values are; those that a contract types stay texts."""
-        return {
-            name: "string" if name in self._source.contract.types else kind for name, kind in self._fold.kinds().items()
-        }
+        return {**dict.fromkeys(self._given, "string"), **self._fold.kinds()}
 
     def raw_schema(self) -> dict[str, pl.DataType]:
         """The type of each raw column over all batches."""
@@ -163,6 +174,8 @@ def conformed(
     text_kinds: Mapping[str, Kind],
     renamed: Mapping[str, str],
     target: Mapping[str, pl.DataType],
+    *,
+    sure: bool = True,
 ) -> pl.DataFrame:
     """A batch as rows of the target's columns and types; a value that is not of its type gets a reason.
 
@@ -178,6 +191,8 @@ def conformed(
         A column to the name it had before.
     target : mapping of str to DataType
         What comes out.
+    sure : bool
+        The kinds of texts were found over these rows, too. Else a text of another kind raises `Unlike`.
     """
     import polars as pl
 
@@ -187,7 +202,9 @@ def conformed(
         texts = frame
         here = frame.schema  # made anew each time that it is asked for
         kinds_here = {name: kind for name, kind in text_kinds.items() if name in here}
-        frame = as_kinds(frame, kinds_here, sure=True)  # kinds were found over these rows, too
+        frame = as_kinds(frame, kinds_here, sure=sure)
+        if not sure and any(frame[name].null_count() > texts[name].null_count() for name in kinds_here):
+            raise Unlike
         if source.time_zone != "UTC":
             moments = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
             frame = texts_in_zone(frame, texts, moments, source.time_zone)

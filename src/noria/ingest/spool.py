@@ -21,6 +21,8 @@ class Spool:
     ----------
     folder : Path
         Where frames go that memory should not hold; made when it is needed, emptied by `clear`.
+    most : int
+        Bytes that memory may hold.
 
     Attributes
     ----------
@@ -28,8 +30,8 @@ class Spool:
         What was added.
     """
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, folder: Path, most: int = MOST_IN_MEMORY):
+        self._folder, self._most = folder, most
         self._frames: list[pl.DataFrame | Path] = []
         self._held = 0
         self.rows = 0
@@ -42,7 +44,7 @@ class Spool:
         self.bytes += size
         if not hold:
             return
-        if self._held + size <= MOST_IN_MEMORY:
+        if self._held + size <= self._most:
             self._held += size
             self._frames.append(frame)
             return

@@ -17,11 +17,11 @@ from noria.ingest.checked import Checking, Found
 from noria.ingest.commit import committed, told_changes
 from noria.ingest.corrections import Correction, corrections_of
 from noria.ingest.evolution import Change, content_changes, version_change
-from noria.ingest.load import Load, Unlike, columns_now, gathered
+from noria.ingest.load import Load, columns_now, gathered
 from noria.ingest.references import tables_of
 from noria.ingest.replay import replayed_rows, with_elders
 from noria.ingest.rows import numbered, to_check
-from noria.ingest.shape import column_kinds
+from noria.ingest.shape import Unlike, column_kinds
 from noria.ingest.spool import Spool
 from noria.ingest.state import TableState, blank, made_of, state_of
 from noria.ingest.zones import refuse_unknown_zone
@@ -193,7 +193,7 @@ def _ingested(load: Load, ask: Ask, digest: str, corrections: tuple[Correction, 
         return found
 
     try:
-        if not load.merges:
+        if not load.merges or not load.carries_on:
             return committed(load, checking.rows(), find, kinds, changes, corrections)
         checking.hold()  # a merge takes what is kept of all rows, elders too
         found = find()
@@ -209,8 +209,8 @@ def _refuse_changed(load: Load, ask: Ask, digest: str) -> None:
 
     What comes while a source is read on is the next load's.
     """
-    source = load.source
-    if digest and source.incremental is None and fingerprint(source, ask.base).digest != digest:
+    source, cache = load.source, load.ctx.workspace.digests
+    if digest and source.incremental is None and fingerprint(source, ask.base, cache).digest != digest:
         raise TransientError(
             f"source '{source.name}' changed while it was read", place=source.url, mend="run again when it is whole"
         )

@@ -27,7 +27,7 @@ MOST_LINE = 64 << 20
 PACKED = (".gz", ".zip", ".zst")
 _CHUNK = 1 << 20
 _IN_MEMORY = 64 << 20
-_LET_GO = 10.0
+LET_GO = 10.0
 """Seconds that a parser is waited for once it was told that there is no more."""
 _BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 
@@ -198,7 +198,7 @@ class Lent:
 def given_back(pieces: Pieces, lent: weakref.ref[Lent]) -> None:
     """End the pieces, and wait until the parser that they were lent to has let go of them."""
     pieces.end()
-    until = time.monotonic() + _LET_GO
+    until = time.monotonic() + LET_GO
     while lent() is not None and time.monotonic() < until:
         time.sleep(0.0005)
 

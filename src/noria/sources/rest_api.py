@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, mo
 
 from noria.core import DataError, redacted
 from noria.declarations import Names, Secret, as_pairs
+from noria.sources.ahead import ahead
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
-from noria.sources.rest_ahead import ahead
 from noria.sources.rest_pages import Asked, Page, Pagination
 from noria.sources.rest_rows import Row, decoded, frame_of, rows_at
 from noria.sources.rest_since import Since
@@ -161,7 +161,7 @@ class Rest(Connector):
         if last is not None:
             yield replace(last, state=follows.state if follows else None)
 
-    def _pages(self, ask: Ask, follows: Since | None) -> Iterator[tuple[int, list[Row], str]]:
+    def _pages(self, ask: Ask, follows: Since | None) -> Generator[tuple[int, list[Row], str]]:
         asked: Asked | None = self._first()
         seen, before, count = set[bytes](), b"", 0
         beside = self._beside(follows)

@@ -31,7 +31,12 @@ SCHEMA = {"n": pl.Int64, "x": pl.Float64, "t": pl.String, "b": pl.Boolean, "d": 
 
 
 def rounded(body):
-    return json.loads(json.dumps(body), parse_float=lambda text: float(f"{float(text):.9g}"))
+    """The figures to nine digits; a spread that is less than these of the mean is none."""
+    body = json.loads(json.dumps(body), parse_float=lambda text: float(f"{float(text):.9g}"))
+    for column in body["columns"]:
+        if column.get("std") and column["std"] < 1e-9 * abs(column["mean"]):
+            column["std"] = 0.0
+    return body
 
 
 @given(values, st.integers(1, 40), st.integers(1, 40))

@@ -1,10 +1,10 @@
-"""Asking ahead: while one page is worked on, the next is asked for."""
+"""Reading ahead: while some rows are worked on, the next are read."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import Full, Queue
 from typing import Any, TypeVar
 
@@ -12,15 +12,17 @@ T = TypeVar("T")
 Say = Callable[[str], None]
 
 
-def ahead(make: Callable[[Say], Iterator[T]], say: Say) -> Iterator[T]:
-    """The items of an iterator that works in a thread of its own, two items ahead at most.
+def ahead(make: Callable[[Say], Generator[T]], say: Say, *, wait: float = 0.0) -> Iterator[T]:
+    """The items of a generator that works in a thread of its own, two items ahead at most; it is closed there.
 
     Parameters
     ----------
     make : callable
-        Makes the iterator; it is given what it tells the user by. Both run in the thread.
+        Makes the generator; it is given what it tells the user by. Both run in the thread.
     say : callable
         Tells the user; called here, not in the thread.
+    wait : float
+        Seconds that the thread is waited for where somebody stops before the end.
 
     Examples
     --------
@@ -45,8 +47,9 @@ def ahead(make: Callable[[Say], Iterator[T]], say: Say) -> Iterator[T]:
 
     def work() -> None:
         try:
-            for item in make(lambda text: put("say", text)):
-                put("item", item)
+            with contextlib.closing(make(lambda text: put("say", text))) as items:
+                for item in items:
+                    put("item", item)
             put("end", None)
         except _NobodyWaits:
             pass
@@ -54,7 +57,8 @@ def ahead(make: Callable[[Say], Iterator[T]], say: Say) -> Iterator[T]:
             with contextlib.suppress(_NobodyWaits):
                 put("error", error)
 
-    threading.Thread(target=work, daemon=True, name="noria-ahead").start()
+    thread = threading.Thread(target=work, daemon=True, name="noria-ahead")
+    thread.start()
     try:
         while (told := waiting.get())[0] != "end":
             what, value = told
@@ -66,6 +70,7 @@ def ahead(make: Callable[[Say], Iterator[T]], say: Say) -> Iterator[T]:
                 yield value
     finally:
         over.set()
+        thread.join(wait)
 
 
 class _NobodyWaits(BaseException):
