@@ -218,3 +218,16 @@ def test_what_is_no_separator_is_refused(tmp_path, table, init):
     assert init(table(TABLE), "--target", "left", "--separator", ";;")[0] == 2
     assert init("somewhere", "--separator", ";")[0] == 2
     assert init(table(TABLE, "data.parquet"), "--target", "left", "--separator", ";", "--into", "made")[0] == 2
+
+
+def test_words_among_numbers_are_taken_for_no_value(tmp_path, init, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{number % 50},{number % 7},{'yes' if number % 3 else 'no'}" for number in range(400)]
+    rows[10], rows[20], rows[30] = "?,1,yes", "unknown,2,no", "4,12kg,yes"
+    (tmp_path / "people.csv").write_text("age,weight,left\n" + "\n".join(rows) + "\n")
+    _, said, _ = init("people.csv", "--target", "left")
+    assert "look: 'age' is a number but for '?', 'unknown': taken for no value, in all columns" in said
+    assert "'weight'" not in said.split("look:")[1]
+    text = (tmp_path / "people" / "project.py").read_text()
+    assert 'null_values=["?", "unknown"],' in text
+    assert '"age": "int"' in text

@@ -108,11 +108,9 @@ def words_among_numbers(source: Source, base: Path, sample: pl.DataFrame) -> dic
     sample : DataFrame
         Some of its rows: only columns of texts that are mostly numbers in these are looked at in all rows.
     """
-    import polars as pl
-
     from noria.sources import Ask, connector
 
-    texts = [name for name, dtype in sample.schema.items() if dtype == pl.String]
+    texts = [name for name, dtype in sample.schema.items() if str(dtype) == "String"]
     found = {name: words for name in texts if (words := _words(sample[name])) is not None}
     if found:
         for batch in connector(source).batches(Ask(source, base)):
