@@ -231,3 +231,15 @@ def test_words_among_numbers_are_taken_for_no_value(tmp_path, init, monkeypatch)
     text = (tmp_path / "people" / "project.py").read_text()
     assert 'null_values=["?", "unknown"],' in text
     assert '"age": "int"' in text
+
+
+@pytest.mark.parametrize("name", ["people.parquet", "people.jsonl"])
+def test_words_of_a_format_that_says_what_is_null_are_left_alone(tmp_path, init, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    rows = pl.DataFrame({"age": [str(n % 50) for n in range(399)] + ["?"], "size": [n % 7 for n in range(400)],
+                         "left": ["yes" if n % 3 else "no" for n in range(400)]})  # fmt: skip
+    getattr(rows, "write_parquet" if name.endswith("parquet") else "write_ndjson")(name)
+    code, said, _ = init(name, "--target", "left")
+    assert code == 0
+    assert "taken for no value" not in said
+    assert "null_values" not in (tmp_path / "people" / "project.py").read_text()

@@ -133,17 +133,19 @@ def test_moments_of_one_form_are_as_the_cast_reads_them(form):
     assert found == [datetime.strptime(text, form).replace(tzinfo=UTC) for text in texts] + [None]
 
 
-MOMENTS = st.builds(
-    "".join,
-    st.tuples(
-        st.sampled_from(["0000", "0999", "1000", "2024", "9999"]),
-        st.sampled_from(["-01-31", "-02-29", "-1-1", "0131", "-13-01"]),
-        st.sampled_from([" ", "T", "t", "  ", "_"]),
-        st.sampled_from(["10", "24", "1", "10:00", "1000", "10:00:00", "100000", "10:60:00", "23:59:60", "10:00:0"]),
-        st.sampled_from(["", "", "", ".", ".5", ".123456", ".1234567"]),
-        st.sampled_from(["", "", "Z", "z", "+01", "+0100", "+01:00", "+24:00", " UTC"]),
-    ),
-)
+def parts(*usual, odd):
+    """Mostly what is usual, so that many a text is a moment."""
+    return st.one_of(*[st.sampled_from(usual)] * 4, st.sampled_from(odd))
+
+
+MOMENTS = st.tuples(
+    parts("1000", "2024", "9999", odd=["0000", "0999"]),
+    parts("-01-31", "-02-29", odd=["-02-30", "-1-1", "0131", "-13-01"]),
+    parts(" ", "T", odd=["t", "  ", "_"]),
+    parts("00:00:00", "10:59:59", odd=["10", "24", "10:00", "100000", "10:60:00", "23:59:60", "10:00:0"]),
+    parts("", ".5", ".123456", odd=[".", ".1234567"]),
+    parts("", "Z", odd=["z", "+01", "+0100", "+01:00", "+24:00", " UTC"]),
+).map("".join)
 
 
 @given(texts=st.lists(MOMENTS, min_size=1, max_size=2))

@@ -75,7 +75,7 @@ def _is_table(name: str) -> bool:
 def _from_table(
     place: str, target: str | None, positive: str | None, time: str | None, into: Path | None, separator: str | None
 ) -> Iterator[str]:
-    from noria.cli.reading import name_of, source_of, words_among_numbers
+    from noria.cli.reading import name_of, source_of, words_for_nothing
     from noria.contracts import propose
     from noria.core import DeclarationError, redacted
 
@@ -83,7 +83,7 @@ def _from_table(
     _refuse_folder(folder)
     source = source_of(place, separator=separator)
     profiler = _profiled(source)
-    words = words_among_numbers(source, Path.cwd(), profiler.sample) if profiler.sample is not None else {}
+    words = words_for_nothing(source, Path.cwd(), profiler.sample) if profiler.sample is not None else {}
     if words:
         source = source.replace(null_values=sorted({word for each in words.values() for word in each}))
         profiler = _profiled(source)

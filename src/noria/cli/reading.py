@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from noria.declarations import Source
     from noria.sources import Batch
 
-_MOST_WORDS, _SHARE_OF_WORDS = 5, 0.2
+_MOST_WORDS = 5
 
 Separator = Annotated[
     str | None,
@@ -96,43 +96,31 @@ def typed_batches(source: Source, base: Path, most: int = 20_000) -> Iterator[pl
         yield as_kinds(batch.frame, kinds) if batch.untyped else batch.frame
 
 
-def words_among_numbers(source: Source, base: Path, sample: pl.DataFrame) -> dict[str, list[str]]:
+def words_for_nothing(source: Source, base: Path, sample: pl.DataFrame) -> dict[str, list[str]]:
     """Of columns of texts without types that are numbers but for a few words, such as ``?``, these words.
+
+    Where a format says itself what is null, there are none.
 
     Parameters
     ----------
-    source : Source
-        What is read.
-    base : Path
-        Where relative paths start.
+    source, base
+        As for `typed_batches`.
     sample : DataFrame
-        Some of its rows: only columns of texts that are mostly numbers in these are looked at in all rows.
+        Some rows: only columns of texts that are mostly numbers in these are looked at in all rows.
     """
-    from noria.sources import Ask, connector
+    from noria.sources import Ask, connector, words_among_numbers
 
     texts = [name for name, dtype in sample.schema.items() if str(dtype) == "String"]
-    found = {name: words for name in texts if (words := _words(sample[name])) is not None}
-    if found:
-        for batch in connector(source).batches(Ask(source, base)):
-            for name in [*found] if batch.untyped else ():
-                words = _words(batch.frame[name]) if name in batch.frame.columns else set[str]()
-                if words is None or len(found[name] | words) > _MOST_WORDS:
-                    del found[name]
-                else:
-                    found[name] |= words
-    return {name: sorted(words) for name, words in found.items() if words}
-
-
-def _words(values: pl.Series) -> set[str] | None:
-    """What is no number in a column, where nearly all is and the rest are a few words without digits."""
-    from noria.sources import as_kinds
-
-    numbers = as_kinds(values.to_frame(), {values.name: "float"})[values.name]
-    others = values.filter(numbers.is_null() & values.is_not_null())
-    if len(others) > _SHARE_OF_WORDS * (len(values) - values.null_count()) or others.str.contains(r"[0-9]").any():
-        return None
-    words = others.unique()
-    return set(words) if len(words) <= _MOST_WORDS else None
+    found = {name: words for name in texts if (words := words_among_numbers(sample[name], most=_MOST_WORDS))}
+    for batch in connector(source).batches(Ask(source, base)) if found else ():
+        if not batch.untyped or batch.sparse:
+            return {}
+        for name in found.keys() & set(batch.frame.columns):
+            more = words_among_numbers(batch.frame[name], most=_MOST_WORDS, share=1.0)
+            found[name] |= more or set()
+            if more is None or len(found[name]) > _MOST_WORDS:
+                del found[name]
+    return {name: sorted(words) for name, words in found.items()}
 
 
 def _told(batches: Iterator[Batch]) -> Iterator[Batch]:

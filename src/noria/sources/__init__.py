@@ -10,7 +10,7 @@ from noria.declarations import Source
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.dlt_resource import Dlt, dlt
 from noria.sources.files import Files, files
-from noria.sources.kinds import KindsFold, as_kinds, misfits, moments_in_utc, odd_value
+from noria.sources.kinds import KindsFold, as_kinds, misfits, moments_in_utc, odd_value, words_among_numbers
 from noria.sources.postgresql_log import SqlLog, sql_log
 from noria.sources.rest_api import Rest, rest
 from noria.sources.rest_pages import Pagination, cursor, link_header, next_link, offset, pages
@@ -123,4 +123,5 @@ __all__ = [
     "sql",
     "sql_log",
     "ssh",
+    "words_among_numbers",
 ]

@@ -258,11 +258,11 @@ def _date(values: pl.Series) -> pl.Series:
 
 
 def _timestamp(values: pl.Series) -> pl.Series:
-    made = _moments_of_one_form(values)
+    made = _plain_moments(values)
     return _cast(_where(values, values.str.contains(_MOMENT)), "timestamp") if made is None else made
 
 
-def _moments_of_one_form(values: pl.Series) -> pl.Series | None:
+def _plain_moments(values: pl.Series) -> pl.Series | None:
     """Moments with seconds, all in Z or all without a zone; None where they are not. Much faster than the cast, and
     alike: Arrow reads ISO 8601 alone."""
     import polars as pl
@@ -308,6 +308,32 @@ def odd_value(values: pl.Series) -> tuple[int, str] | None:
     if 0 < len(others) < (len(values) - values.null_count()) / 2:
         return others[0], values[others[0]]
     return None
+
+
+def words_among_numbers(values: pl.Series, *, most: int, share: float = 0.2) -> set[str] | None:
+    """What stands among the numbers of a column of texts, if that is a few words without digits; None otherwise.
+
+    Parameters
+    ----------
+    values : Series
+        Texts.
+    most : int
+        So many different words are a few.
+    share : float
+        Of the values, so many may be such words.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> words_among_numbers(pl.Series(["1", "2.5", "?", "3", "4", None]), most=5)
+    {'?'}
+    >>> words_among_numbers(pl.Series(["1", "2", "3", "4", "12kg"]), most=5) is None
+    True
+    """
+    others = values.filter(_float(values).is_null() & values.is_not_null())
+    words = set(others.unique())
+    few = len(words) <= most and len(others) <= share * (len(values) - values.null_count())
+    return words if few and not others.str.contains("[0-9]").any() else None
 
 
 def moments_in_utc(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
