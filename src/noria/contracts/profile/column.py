@@ -108,13 +108,15 @@ class ColumnState:
         numbers = self.kind in ("int", "float")
         edges, counts = self._histogram() if numbers else ((), ())
         described = self.moments.count > 0
+        # Of equal numbers the mean of parts is off by the last bit, and so would be a spread that is not there.
+        mean, std = (self.low, 0.0) if numbers and self.low == self.high else (self.moments.mean, self.moments.std)
         return ColumnProfile(
             self.name, self.kind, self.rows, self.nulls, self.nans,
             distinct=self.distinct.count(),
             unique=self.distinct.unique if self.kind != "float" else False,
             ascending=self.ascending and self.rows > self.nulls,
             low=_plain(self.low), high=_plain(self.high),
-            mean=self.moments.mean if described else None, std=self.moments.std if described else None,
+            mean=float(mean) if described else None, std=std if described and self.moments.count > 1 else None,
             quantiles=dict(zip(map(str, SHARES), self.quantiles.at(list(SHARES)), strict=False)) if numbers else {},
             edges=edges, counts=counts,
             top=tuple((_shown(value), count) for value, count in self.frequent.top(_TOP)),
