@@ -117,6 +117,8 @@ def ingest(source: Source, base: Path, digest: str, corrections: tuple[Correctio
         try:
             outcome = _ingested(load, ask, digest, corrections, straight=True)
         except Unlike:
+            outcome = None
+        if outcome is None:  # not while the error is held, and with it what reads the source
             load = Load(source, ctx, lake, before, made_of=load.made_of, newest=newest)
             outcome = _ingested(load, ask, digest, corrections, straight=False)
     except TransientError as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
@@ -14,14 +14,11 @@ from noria.declarations import Names, Secret, SignIn, Source, as_pairs
 from noria.sources.ahead import ahead
 from noria.sources.connector import Ask, Batch, Connector, Fingerprint, State
 from noria.sources.content import LET_GO, broken_as_data_error, format_of, size_text, unpacked
-from noria.sources.formats import FORMATS, Format, Given, Options, known_format
+from noria.sources.formats import FORMATS, Given, Options, known_format
 from noria.sources.transports import Listed, Transport, transport
 
-if TYPE_CHECKING:
-    import polars as pl
-
 _LARGE = 8 << 20
-"""Bytes of a file from which on a thread to read it ahead is worth its while."""
+"""Bytes of a file that is read ahead: below, a thread is not worth its while."""
 
 
 class Files(Connector):
@@ -121,7 +118,11 @@ class Files(Connector):
                 self._refuse_options(ask.source, file, kind)
             reader = FORMATS[kind]
             options = Options(self.separator, self.quote, self.encoding, self.sheet, self.header, self.skip)
-            for frame in _frames(reader, Given(ask.source, file.place, kind, packed, stream, size, options)):
+            given = Given(ask.source, file.place, kind, packed, stream, size, options)
+            frames = (
+                ahead(lambda say: reader.frames(given), ask.say, wait=LET_GO) if size > _LARGE else reader.frames(given)
+            )
+            for frame in frames:
                 if before is not None and len(before.frame):
                     yield before
                 before = Batch(frame, file.place, first, untyped=reader.untyped, sparse=reader.sparse, again=again)
@@ -168,15 +169,6 @@ class Files(Connector):
         if self.url.startswith("package://"):
             return [file_in(source, self.url)]
         return files_at(source.written_at or None, source.name, self.url, base)
-
-
-def _frames(reader: Format, given: Given) -> Iterator[pl.DataFrame]:
-    """The rows of a file; those of a large one are read ahead."""
-
-    def read(_: object) -> Generator[pl.DataFrame]:
-        yield from reader.frames(given)
-
-    return ahead(read, print, wait=LET_GO) if given.size > _LARGE else read(None)
 
 
 def files(

@@ -6,7 +6,7 @@ Texts without types come as texts, for `noria.sources.kinds` to look at.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
@@ -77,9 +77,9 @@ class Format:
     untyped: bool
     sparse: bool = False
 
-    def frames(self, given: Given) -> Iterator[pl.DataFrame]:
+    def frames(self, given: Given) -> Generator[pl.DataFrame]:
         """The rows of a file; at least one frame, which says the columns."""
-        read: Callable[[Given], Iterator[pl.DataFrame]] = importlib.import_module(self.module).frames
+        read: Callable[[Given], Generator[pl.DataFrame]] = importlib.import_module(self.module).frames
         return read(given)
 
 
