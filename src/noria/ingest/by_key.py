@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from noria.ingest.shape import together
 from noria.ingest.spool import Spool
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ MOST_AT_ONCE = 512 << 20
 """Bytes of rows that are judged at once."""
 
 PARTS = 64
+"""Of how many parts some are judged at once: one of them, if it is large, is the least that memory holds."""
 
 
 def by_key(
@@ -46,7 +48,7 @@ def by_key(
             yield from _in_parts(folder, _chunks(itertools.chain(_handed_on(held), frames)), key, judge)
             return
     if held:
-        yield judge(_together(held))
+        yield judge(together(held))
 
 
 def _in_parts(
@@ -60,10 +62,10 @@ def _in_parts(
         part = chunk.select(key).hash_rows() % PARTS
         for number, spool in enumerate(parts):
             spool.add(chunk.filter(part == number))
-    left = [_left(judge(_together(itertools.chain(*group)))) for group in _groups(parts)]
-    numbers = pl.concat(left, how="diagonal_relaxed").sort("_row")
+    left = (_left(judge(together(itertools.chain(*group)))) for group in _groups(parts))
+    numbers = together(left).sort("_row")
     for pieces in zip(*parts, strict=True):
-        rows = _together(pieces).sort("_row").drop("_reasons", strict=False)
+        rows = together(pieces).sort("_row").drop("_reasons", strict=False)
         these = numbers.filter(pl.col("_row").is_between(rows["_row"].min(), rows["_row"].max()))
         yield rows.join(these, on="_row", how="inner", maintain_order="left")
     for spool in parts:
@@ -95,10 +97,10 @@ def _chunks(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         held.append(frame)
         size += int(frame.estimated_size())
         if size > MOST_AT_ONCE // 4:
-            yield _together(held)
+            yield together(held)
             held, size = [], 0
     if sum(map(len, held)):
-        yield _together(held)
+        yield together(held)
 
 
 def _handed_on(frames: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -106,9 +108,3 @@ def _handed_on(frames: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     frames.reverse()
     while frames:
         yield frames.pop()
-
-
-def _together(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    import polars as pl
-
-    return pl.concat(list(frames), how="diagonal_relaxed")

@@ -14,6 +14,7 @@ from noria.ingest.corrections import Correction
 from noria.ingest.evolution import Change
 from noria.ingest.existing import free_name
 from noria.ingest.load import Load
+from noria.ingest.shape import together
 from noria.ingest.state import TableState, blank, outputs_of, quarantine_of
 from noria.steps import Outcome
 
@@ -182,7 +183,7 @@ def _aside_now(load: Load, found: Found) -> list[pl.DataFrame] | None:
             before = before.cast(dict(keys.schema), strict=False).join(keys, on=key, how="anti")
     load.aside_left = len(before)
     parts = [frame for frame in (before, *now) if len(frame)]
-    return [pl.concat(parts, how="diagonal_relaxed")] if parts else None
+    return [together(parts)] if parts else None
 
 
 def _written(load: Load, rows: Iterable[pl.DataFrame], state: Callable[[], Mapping[str, Any]]) -> int:

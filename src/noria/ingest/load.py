@@ -1,9 +1,9 @@
 """Load: what is new in a source is read, shaped, checked and committed to the lake, with where it was read to.
 
 A load goes in two passes over bounded batches: the first reads and finds columns and types, the second shapes, checks
-and writes. Where the source has types, and its first batch those of all, the second pass takes batches as they are
-read; else frames wait in memory up to a bound, beyond it in files of the step's scratch. Nothing is visible before the
-one commit that brings rows and state together.
+and writes. Where the first batch tells the types of all, the second pass takes batches as they are read, and a batch
+that is unlike makes the load begin once more; else frames wait in memory up to a bound, beyond it in files of the
+step's scratch. Nothing is visible before the one commit that brings rows and state together.
 """
 
 from __future__ import annotations

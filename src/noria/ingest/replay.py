@@ -19,6 +19,7 @@ from noria.ingest.existing import newest_versions
 from noria.ingest.load import Load
 from noria.ingest.prepare import prepared
 from noria.ingest.references import tables_of
+from noria.ingest.shape import together
 from noria.ingest.state import made_of, quarantine_of, state_of
 from noria.lake import open_lake
 from noria.ledger import table_and_version
@@ -40,7 +41,6 @@ def replayed_rows(
 
     They are held in memory whole. Columns that had no value yet become of the `types` that new rows have.
     """
-    import polars as pl
 
     if not load.merges:
         there = _rows_there(load, corrections, types or {})
@@ -52,7 +52,7 @@ def replayed_rows(
     there = _rows_there(load, corrections, types or {})
     load.counts.read += len(there)
     parts = [there, *later]
-    whole = pl.concat([part for part in parts if len(part)] or [there], how="diagonal_relaxed")
+    whole = together([part for part in parts if len(part)] or [there])
     how, key = load.source.incremental, load.source.contract.key
     assert how is not None
     rows = newest_versions(whole, key, how.cursor)
@@ -96,7 +96,7 @@ def _rows_there(load: Load, corrections: tuple[Correction, ...], types: Mapping[
     parts = [load.lake.read(source.name, load.version).collect()]
     if before.aside_version >= 0:
         parts.append(load.lake.read(quarantine_of(source.name), before.aside_version).collect())
-    whole = pl.concat(parts, how="diagonal_relaxed").sort("_row")
+    whole = together(parts).sort("_row")
     load.last_row = max(load.last_row, before.rows)
     raw = whole.drop([name for name, _ in source.columns], strict=False)
     empty = [name for name, kind in before.kinds.items() if kind == "null" and raw[name].null_count() == len(raw)]

@@ -14,7 +14,7 @@ from noria.ingest.evolution import Evolved
 from noria.ingest.existing import newest_versions, not_outdated, with_repeated_keys, without_known
 from noria.ingest.load import Gathered, Layout, Load
 from noria.ingest.prepare import prepared
-from noria.ingest.shape import OURS, conformed
+from noria.ingest.shape import OURS, conformed, together
 
 if TYPE_CHECKING:
     import polars as pl
@@ -88,13 +88,6 @@ def _within(ranges: Iterable[Sequence[int]]) -> pl.Expr:
     return pl.any_horizontal([pl.lit(False), *(pl.col("_row").is_between(first, last) for first, last in ranges)])
 
 
-def together(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Frames of columns that some of them lack."""
-    import polars as pl
-
-    return pl.concat(frames, how="diagonal_relaxed")
-
-
 def _merged(load: Load, rows: pl.DataFrame) -> pl.DataFrame:
     """The newest version of each key, less what is known; rows that say that a key is gone go their own way."""
     key, how = load.source.contract.key, load.source.incremental
@@ -136,7 +129,7 @@ def _newer(load: Load, rows: pl.DataFrame, key: Sequence[str], cursor: str | Non
 
 def _with(before: pl.DataFrame | None, more: pl.DataFrame) -> pl.DataFrame | None:
     """What parts of a load found, together; None where there is no row."""
-    return together([frame for frame in (before, more) if frame is not None]) if len(more) else before
+    return together(frame for frame in (before, more) if frame is not None) if len(more) else before
 
 
 def _compared(load: Load, rows: pl.DataFrame) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from noria.core import DataError
@@ -89,11 +89,9 @@ class Layouts:
 
     def refuse_unlike(self, batch: Batch) -> None:
         """Raise `Unlike` for a batch that is not as the steady ones before it; values of texts are looked at later."""
-        if batch.untyped != self._untyped:
-            raise Unlike
         if not batch.untyped:
             self.observe(batch)
-        if tuple(batch.frame.columns) not in self._layouts or not self.steady:
+        if batch.untyped != self._untyped or tuple(batch.frame.columns) not in self._layouts or not self.steady:
             raise Unlike
 
     @property
@@ -121,6 +119,13 @@ class Layouts:
     def place(self, layout: tuple[str, ...]) -> str:
         """Where a set of columns was first seen."""
         return self._layouts[layout]
+
+
+def together(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Frames one after another, also where some lack columns of others."""
+    import polars as pl
+
+    return pl.concat(list(frames), how="diagonal_relaxed")
 
 
 def common_type(dtypes: Sequence[pl.DataType]) -> pl.DataType:
