@@ -118,8 +118,9 @@ def test_what_ends_badly_leaves_all_as_it_was(world, wrong):
         assert [event["kind"] for event in patient.events] == ["alarm.raised"]
 
 
-def test_a_first_load_of_one_that_grows_goes_straight_and_the_next_goes_on(world, spooled):
-    source = world.source("log", incremental=Incremental())
+@pytest.mark.parametrize("update", ["append", "merge"])
+def test_a_first_load_of_one_that_grows_goes_straight_and_the_next_goes_on(world, spooled, update):
+    source = world.source("log", incremental=Incremental(update=update), contract=Contract(key="id"))
     world.says(ONE, TWO)
     world.load(source)
     assert spooled == ["raw"]

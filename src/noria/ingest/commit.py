@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from noria.core import IntegrityError, content_key, to_micros
@@ -61,7 +61,7 @@ def committed(
         return told[0].to_json()
 
     rows = iter(rows)
-    version = _written(load, rows, state)
+    version = _written(load, rows, state, {*kinds, *dict(load.source.columns)})
     if not told:  # it was written by a try before this one: what it said is said again
         for _ in rows:
             pass
@@ -186,8 +186,10 @@ def _aside_now(load: Load, found: Found) -> list[pl.DataFrame] | None:
     return [together(parts)] if parts else None
 
 
-def _written(load: Load, rows: Iterable[pl.DataFrame], state: Callable[[], Mapping[str, Any]]) -> int:
-    """The version with this load's rows and state."""
+def _written(
+    load: Load, rows: Iterable[pl.DataFrame], state: Callable[[], Mapping[str, Any]], columns: Collection[str]
+) -> int:
+    """The version with this load's rows, which have these columns, and state."""
     import polars as pl
 
     name, key, after = load.source.name, load.write_key, load.after
@@ -196,15 +198,9 @@ def _written(load: Load, rows: Iterable[pl.DataFrame], state: Callable[[], Mappi
     if not load.merges:
         return load.lake.write(name, rows, step_key=key, mode="append", state=state, after=after, widen=load.widens)
     gone = load.gone.drop("_reasons", strict=False) if load.gone is not None and len(load.gone) else None
-    rows = iter(rows)
-    first = next(rows, None)
-    here = [frame for frame in (first, gone) if frame is not None]
-    deleted = free_name("_deleted", {column for frame in here for column in frame.columns})
-    kept = itertools.chain([first] if first is not None else [], rows)
-    flagged = itertools.chain(
-        (frame.with_columns(pl.lit(False).alias(deleted)) for frame in kept),
-        [gone.with_columns(pl.lit(True).alias(deleted))] if gone is not None else [],
-    )
+    deleted = free_name("_deleted", columns)
+    parts = itertools.chain(((frame, False) for frame in rows), [(gone, True)] if gone is not None else [])
+    flagged = (frame.with_columns(pl.lit(is_gone).alias(deleted)) for frame, is_gone in parts)
     return load.lake.write(
         name, flagged, step_key=key, mode="merge", key=tuple(load.source.contract.key), deleted=deleted, state=state,
         after=after, widen=load.widens,
